@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "profile/builder.h"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "profile/testing.h"
+#include "profile/validate.h"
+
+namespace kiln::profile {
+namespace {
+
+TEST(ProfileBuilder, MakesAValidProfile) {
+  const Profile profile = ExampleProfile();
+  EXPECT_TRUE(Validate(profile).ok()) << Validate(profile);
+  EXPECT_EQ(profile.samples.size(), 5u);
+}
+
+TEST(ProfileBuilder, EqualItemsShareOneIndex) {
+  ProfileBuilder b;
+  EXPECT_EQ(b.String("a"), b.String(std::string("a")));
+  EXPECT_NE(b.String("a"), b.String("b"));
+  const Location location{std::nullopt, 7, FrameType::kNative, {}};
+  EXPECT_EQ(b.AddLocation(location), b.AddLocation(location));
+  EXPECT_NE(b.AddLocation(location), b.AddLocation({std::nullopt, 7, FrameType::kKernel, {}}));
+  EXPECT_EQ(b.AddStack({}), b.AddStack({}));
+}
+
+TEST(ProfileBuilder, AttributeSetsAreSortedAndTheLastOfEqualKeysWins) {
+  ProfileBuilder b;
+  const auto first = b.AddAttribute("k", "old");
+  const auto second = b.AddAttribute("k", "new");
+  const auto other = b.AddAttribute("a", 1);
+  const auto index = b.AddAttributeSet(std::vector{first, second, other});
+  const auto& set = b.profile().attribute_sets[index].attributes;
+  EXPECT_EQ(set, (std::vector{other, second}));
+  EXPECT_EQ(b.AddAttributeSet(std::vector{other, second}), index);
+}
+
+TEST(ProfileBuilder, SamplesWithEqualKeysAddUpAndSaturate) {
+  ProfileBuilder b;
+  b.SetSampleTypes({b.Type("samples", "count")});
+  const SampleKey key{b.AddStack({}), AttributeSetIndex(0), AttributeSetIndex(0), std::nullopt};
+  b.AddSample(key, {{2}});
+  b.AddSample(key, {{3}});
+  ASSERT_EQ(b.profile().samples.size(), 1u);
+  EXPECT_EQ(b.profile().samples[0].values[0], 5);
+  b.AddSample(key, {{std::numeric_limits<int64_t>::max()}});
+  EXPECT_EQ(b.profile().samples[0].values[0], std::numeric_limits<int64_t>::max());
+}
+
+TEST(ProfileBuilder, ReplacesInvalidUtf8) {
+  ProfileBuilder b;
+  EXPECT_EQ(b.profile().strings[b.String("a\xff")], "a\xef\xbf\xbd");
+}
+
+}  // namespace
+}  // namespace kiln::profile

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "profile/utf8.h"
+
+#include <gtest/gtest.h>
+
+namespace kiln::profile {
+namespace {
+
+TEST(Utf8, KnowsWellFormedText) {
+  EXPECT_TRUE(IsValidUtf8(""));
+  EXPECT_TRUE(IsValidUtf8("aé€😀"));
+  for (const char* bad : {"\x80", "\xc0\xaf", "\xc3", "\xe0\x80\x80", "\xed\xa0\x80", "\xf0\x80\x80\x80",
+                          "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff"}) {
+    EXPECT_FALSE(IsValidUtf8(bad)) << testing::PrintToString(bad);
+    EXPECT_TRUE(IsValidUtf8(ToValidUtf8(bad)));
+  }
+}
+
+TEST(Utf8, ReplacesOnlyTheBadBytes) { EXPECT_EQ(ToValidUtf8("é\xffz"), "é\xef\xbf\xbdz"); }
+
+}  // namespace
+}  // namespace kiln::profile
