@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The kernel's types, as far as kiln reads them. Offsets are relocated when the program is loaded (CO-RE), so only names
+ * matter here, and the build needs no vmlinux.h of the machine it runs on.
+ */
+#ifndef KILN_KERNEL_BPF_H
+#define KILN_KERNEL_BPF_H
+
+#include <linux/bpf.h>
+#include <linux/types.h>
+
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+
+#define KILN_RELOCATED __attribute__((preserve_access_index))
+
+enum {
+	KILN_PF_KTHREAD = 0x00200000
+}; /* include/linux/sched.h PF_KTHREAD, unchanged since 2.6 */
+
+struct ns_common {
+	unsigned int inum;
+} KILN_RELOCATED;
+
+struct mnt_namespace {
+	struct ns_common ns;
+} KILN_RELOCATED;
+
+struct nsproxy {
+	struct mnt_namespace *mnt_ns;
+} KILN_RELOCATED;
+
+struct upid {
+	int nr;
+} KILN_RELOCATED;
+
+struct pid {
+	unsigned int level;
+	struct upid numbers[1];
+} KILN_RELOCATED;
+
+struct task_struct {
+	void *stack;
+	unsigned int flags;
+	int pid;
+	int tgid;
+	struct task_struct *group_leader;
+	struct pid *thread_pid;
+	__u64 start_boottime; /* 5.5+ */
+	char comm[16];
+	struct nsproxy *nsproxy;
+} KILN_RELOCATED;
+
+/*
+ * The running task, and a read of its fields. Since 5.11 the verifier knows the type of the pointer and lets the program
+ * load fields directly; each load saves the call of a helper. The condition is a constant once the program is loaded.
+ */
+#define KILN_TYPED_TASK bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf)
+
+static __always_inline struct task_struct *current_task(void) {
+	if (KILN_TYPED_TASK)
+		return bpf_get_current_task_btf();
+	return (struct task_struct *)bpf_get_current_task();
+}
+
+#define TASK_READ(task, field) (KILN_TYPED_TASK ? (task)->field : BPF_CORE_READ(task, field))
+
+/* arch/x86/include/uapi/asm/ptrace.h struct pt_regs, arch/arm64/include/uapi/asm/ptrace.h struct user_pt_regs */
+#if defined(__TARGET_ARCH_x86)
+struct kiln_regs {
+	__u64 r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di, orig_ax, ip, cs, flags, sp, ss;
+};
+#elif defined(__TARGET_ARCH_arm64)
+struct kiln_regs {
+	__u64 regs[31], sp, pc, pstate;
+};
+#else
+#error "kiln samples x86-64 and arm64"
+#endif
+
+/* include/uapi/linux/bpf_perf_event.h; the system's header picks the build host's pt_regs, which BPF does not have */
+struct kiln_perf_event_context {
+	struct kiln_regs regs;
+	__u64 sample_period;
+	__u64 addr;
+};
+
+/* struct pt_regs as a BTF name, for bpf_task_pt_regs */
+struct pt_regs;
+
+#endif
