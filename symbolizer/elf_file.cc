@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "symbolizer/elf_file.h"
+
+#include <elf.h>
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "base/byte_reader.h"
+
+namespace kiln::symbolizer {
+namespace {
+
+template <typename T>
+std::span<std::byte> BytesOf(T& value) {
+  return std::as_writable_bytes(std::span(&value, 1));
+}
+
+// True if [offset, offset + size) lies within a file of `file_size` bytes.
+bool InFile(uint64_t offset, uint64_t size, uint64_t file_size) {
+  return offset <= file_size && size <= file_size - offset;
+}
+
+Status CheckIdentity(const Elf64_Ehdr& header) {
+  if (header.e_ident[EI_CLASS] != ELFCLASS64) {
+    return Error(absl::StatusCode::kUnimplemented, "not a 64-bit ELF file (class {})", header.e_ident[EI_CLASS]);
+  }
+  if (header.e_ident[EI_DATA] != ELFDATA2LSB) {
+    return Error(absl::StatusCode::kUnimplemented, "not a little-endian ELF file (data encoding {})",
+                 header.e_ident[EI_DATA]);
+  }
+  if (header.e_type != ET_EXEC && header.e_type != ET_DYN) {
+    return Error(absl::StatusCode::kUnimplemented, "neither a program nor a shared library (ELF type {})",
+                 header.e_type);
+  }
+  return absl::OkStatus();
+}
+
+// A table of `count` headers at `offset`, after checking that it is in the file.
+template <typename T>
+StatusOr<std::vector<T>> ReadTable(const ByteSource& source, uint64_t offset, uint64_t count, std::string_view what) {
+  if (!InFile(offset, count * sizeof(T), source.size())) {
+    return Error(absl::StatusCode::kDataLoss, "the {} reach beyond the end of the file", what);
+  }
+  std::vector<T> table(count);
+  KILN_RETURN_IF_ERROR(source.ReadAt(FileOffset(offset), std::as_writable_bytes(std::span(table))));
+  return table;
+}
+
+// The NT_GNU_BUILD_ID of one note area in hex, "" if it has none. Stops at the first note that contradicts itself.
+std::string BuildIdIn(std::span<const std::byte> notes, uint64_t alignment) {
+  // gABI says 8 for 64-bit files, practice says 4, except for areas that are aligned to 8 (.note.gnu.property).
+  const uint64_t padding = alignment == 8 ? 8 : 4;
+  const auto padded = [padding](uint64_t size) { return (size + padding - 1) / padding * padding; };
+  ByteReader reader(notes);
+  Elf64_Nhdr note;
+  while (reader.Read(note)) {
+    const auto name = reader.Bytes(std::min<uint64_t>(padded(note.n_namesz), reader.remaining()));
+    const auto description = reader.Bytes(note.n_descsz);
+    if (!name || name->size() < note.n_namesz || !description) return "";
+    if (note.n_type == NT_GNU_BUILD_ID && AsText(name->first(note.n_namesz)) == std::string_view("GNU", 4) &&
+        !description->empty() && description->size() <= kMaxBuildIdBytes) {
+      std::string hex;
+      for (const std::byte byte : *description) fmt::format_to(std::back_inserter(hex), "{:02x}", byte);
+      return hex;
+    }
+    (void)reader.Skip(std::min<uint64_t>(padded(note.n_descsz) - note.n_descsz, reader.remaining()));
+  }
+  return "";
+}
+
+}  // namespace
+
+StatusOr<ElfFile> ElfFile::Open(File file) { return Open(MakeFileSource(std::move(file))); }
+
+StatusOr<ElfFile> ElfFile::Open(std::unique_ptr<const ByteSource> source) {
+  ElfFile elf(std::move(source));
+  KILN_RETURN_IF_ERROR(elf.ReadHeaders());
+  elf.ReadBuildId();
+  return elf;
+}
+
+Status ElfFile::ReadHeaders() {
+  Elf64_Ehdr header{};
+  const uint64_t available = std::min<uint64_t>(source_->size(), sizeof(header));
+  KILN_RETURN_IF_ERROR(source_->ReadAt(FileOffset(0), BytesOf(header).first(available)));
+  if (available < EI_NIDENT || std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0) {
+    return Error(absl::StatusCode::kInvalidArgument, "not an ELF file");
+  }
+  KILN_RETURN_IF_ERROR(CheckIdentity(header));
+  if (available < sizeof(header)) return Error(absl::StatusCode::kDataLoss, "the ELF header is cut");
+  machine_ = header.e_machine;
+
+  // Numbers that do not fit the header's 16 bits stand in section header 0.
+  Elf64_Shdr first{};
+  uint64_t section_count = 0;
+  if (header.e_shoff != 0) {
+    if (header.e_shentsize != sizeof(Elf64_Shdr)) {
+      section_status_ = Error(absl::StatusCode::kDataLoss, "section headers of {} bytes", header.e_shentsize);
+    } else if (!InFile(header.e_shoff, sizeof(first), source_->size())) {
+      section_status_ = Error(absl::StatusCode::kDataLoss, "the section headers reach beyond the end of the file");
+    } else {
+      KILN_RETURN_IF_ERROR(source_->ReadAt(FileOffset(header.e_shoff), BytesOf(first)));
+      section_count = header.e_shnum != 0 ? header.e_shnum : first.sh_size;
+    }
+  }
+  const uint64_t segment_count = header.e_phnum == PN_XNUM ? first.sh_info : header.e_phnum;
+  if (segment_count != 0) {
+    if (header.e_phentsize != sizeof(Elf64_Phdr)) {
+      return Error(absl::StatusCode::kDataLoss, "program headers of {} bytes", header.e_phentsize);
+    }
+    KILN_RETURN_IF_ERROR(ReadSegments(header.e_phoff, segment_count));
+  }
+  if (section_count != 0 && section_status_.ok()) {
+    const uint64_t names = header.e_shstrndx == SHN_XINDEX ? first.sh_link : header.e_shstrndx;
+    section_status_ = ReadSections(header.e_shoff, section_count, names);
+  }
+  return absl::OkStatus();
+}
+
+Status ElfFile::ReadSegments(uint64_t offset, uint64_t count) {
+  if (count > kMaxSegments) {
+    return Error(absl::StatusCode::kResourceExhausted, "{} segments; the limit is {}", count, kMaxSegments);
+  }
+  KILN_ASSIGN_OR_RETURN(const std::vector<Elf64_Phdr> headers,
+                        ReadTable<Elf64_Phdr>(*source_, offset, count, "program headers"));
+  for (const Elf64_Phdr& header : headers) {
+    const bool overflows = header.p_offset + header.p_filesz < header.p_offset ||
+                           header.p_vaddr + header.p_memsz < header.p_vaddr ||
+                           header.p_vaddr + header.p_filesz < header.p_vaddr;
+    if (overflows) continue;
+    if (header.p_type == PT_LOAD) {
+      segments_.push_back({.offset = FileOffset(header.p_offset),
+                           .file_size = header.p_filesz,
+                           .address = ElfAddress(header.p_vaddr),
+                           .memory_size = header.p_memsz,
+                           .executable = (header.p_flags & PF_X) != 0});
+    } else if (header.p_type == PT_NOTE) {
+      note_segments_.push_back(
+          {.offset = FileOffset(header.p_offset), .size = header.p_filesz, .alignment = header.p_align});
+    }
+  }
+  return absl::OkStatus();
+}
+
+Status ElfFile::ReadSections(uint64_t offset, uint64_t count, uint64_t name_index) {
+  if (count > kMaxSections) {
+    return Error(absl::StatusCode::kResourceExhausted, "{} sections; the limit is {}", count, kMaxSections);
+  }
+  KILN_ASSIGN_OR_RETURN(const std::vector<Elf64_Shdr> headers,
+                        ReadTable<Elf64_Shdr>(*source_, offset, count, "section headers"));
+  sections_.reserve(headers.size());
+  for (const Elf64_Shdr& header : headers) {
+    sections_.push_back({.name = header.sh_name,
+                         .type = header.sh_type,
+                         .flags = header.sh_flags,
+                         .address = ElfAddress(header.sh_addr),
+                         .offset = FileOffset(header.sh_offset),
+                         .size = header.sh_size,
+                         .link = header.sh_link,
+                         .info = header.sh_info,
+                         .entry_size = header.sh_entsize});
+  }
+  // Types, flags and links serve without names: damaged names leave the sections anonymous.
+  if (name_index != SHN_UNDEF && name_index < sections_.size()) {
+    StatusOr<std::vector<std::byte>> names = ReadSection(sections_[name_index], kMaxSectionNameBytes);
+    if (names.ok()) section_names_ = *std::move(names);
+  }
+  return absl::OkStatus();
+}
+
+void ElfFile::ReadBuildId() {
+  uint64_t budget = kMaxNoteBytes;
+  const auto look_in = [&](FileOffset offset, uint64_t size, uint64_t alignment) {
+    if (!build_id_.empty() || size > budget || !InFile(offset.value(), size, source_->size())) return;
+    budget -= size;
+    std::vector<std::byte> notes(size);
+    if (source_->ReadAt(offset, notes).ok()) build_id_ = BuildIdIn(notes, alignment);
+  };
+  // Segments first: they are there in the process, too, and survive stripping.
+  for (const NoteArea& area : note_segments_) look_in(area.offset, area.size, area.alignment);
+  for (const Section& section : sections_) {
+    if (section.type == SHT_NOTE && CheckReadable(section).ok()) look_in(section.offset, section.size, 4);
+  }
+}
+
+std::optional<ElfAddress> ElfFile::ToElfAddress(FileOffset offset) const {
+  const Segment* found = nullptr;
+  for (const Segment& segment : segments_) {
+    if (offset < segment.offset || offset.value() - segment.offset.value() >= segment.file_size) continue;
+    if (found == nullptr || (segment.executable && !found->executable)) found = &segment;
+  }
+  if (found == nullptr) return std::nullopt;
+  return ElfAddress(found->address.value() + (offset.value() - found->offset.value()));
+}
+
+const ElfFile::Segment* ElfFile::ExecutableSegmentContaining(ElfAddress address) const {
+  for (const Segment& segment : segments_) {
+    if (segment.executable && address >= segment.address &&
+        address.value() - segment.address.value() < segment.memory_size) {
+      return &segment;
+    }
+  }
+  return nullptr;
+}
+
+std::string_view ElfFile::SectionName(const Section& section) const {
+  if (section.name >= section_names_.size()) return "";
+  const auto rest = std::span(section_names_).subspan(section.name);
+  return ByteReader(rest.first(std::min(rest.size(), kMaxSectionNameLength))).CString().value_or("");
+}
+
+const ElfFile::Section* ElfFile::FindSection(std::string_view name) const {
+  const auto found = std::ranges::find_if(sections_, [&](const Section& s) { return SectionName(s) == name; });
+  return found == sections_.end() ? nullptr : &*found;
+}
+
+const ElfFile::Section* ElfFile::FindSectionOfType(uint32_t type) const {
+  const auto found = std::ranges::find(sections_, type, &Section::type);
+  return found == sections_.end() ? nullptr : &*found;
+}
+
+Status ElfFile::CheckReadable(const Section& section) const {
+  if (section.type == SHT_NOBITS || section.type == SHT_NULL) {
+    return Error(absl::StatusCode::kNotFound, "section {} has no bytes in the file", SectionName(section));
+  }
+  if ((section.flags & SHF_COMPRESSED) != 0) {
+    return Error(absl::StatusCode::kUnimplemented, "section {} is compressed", SectionName(section));
+  }
+  if (!InFile(section.offset.value(), section.size, source_->size())) {
+    return Error(absl::StatusCode::kDataLoss, "section {} reaches beyond the end of the file", SectionName(section));
+  }
+  return absl::OkStatus();
+}
+
+StatusOr<std::vector<std::byte>> ElfFile::ReadSection(const Section& section, uint64_t limit_bytes) const {
+  KILN_RETURN_IF_ERROR(CheckReadable(section));
+  if (section.size > limit_bytes) {
+    return Error(absl::StatusCode::kResourceExhausted, "section {} has {} bytes; the limit is {}", SectionName(section),
+                 section.size, limit_bytes);
+  }
+  std::vector<std::byte> bytes(section.size);
+  KILN_RETURN_IF_ERROR(source_->ReadAt(section.offset, bytes));
+  return bytes;
+}
+
+Status ElfFile::ReadSectionAt(const Section& section, uint64_t offset, std::span<std::byte> out) const {
+  KILN_RETURN_IF_ERROR(CheckReadable(section));
+  if (!InFile(offset, out.size(), section.size)) {
+    return Error(absl::StatusCode::kOutOfRange, "a read beyond the end of section {}", SectionName(section));
+  }
+  return source_->ReadAt(FileOffset(section.offset.value() + offset), out);
+}
+
+}  // namespace kiln::symbolizer

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+// The frame of one ELF file: segments, sections, build id. What is in the sections is read by others (symbol_table.h)
+// through ReadSection, which checks every bound and names its limit.
+//
+// Read are programs and shared libraries (ET_EXEC, ET_DYN, debug files of them) of 64 bits, little endian, of any
+// machine. The files are hostile: kiln reads, as root, whatever a process has mapped. Offsets and sizes are checked
+// against the file, counts against the limits below; nothing is allocated by a number from the file alone.
+//
+// Format: System V ABI, chapters 4 and 5.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/address.h"
+#include "base/file.h"
+#include "base/status.h"
+#include "symbolizer/byte_source.h"
+
+namespace kiln::symbolizer {
+
+// Linkers make about a dozen segments and fifty sections.
+inline constexpr uint64_t kMaxSegments = 4096;
+inline constexpr uint64_t kMaxSections = 128 * 1024;
+inline constexpr uint64_t kMaxSectionNameBytes = 8 << 20;
+inline constexpr size_t kMaxSectionNameLength = 1024;
+// Of all note segments and sections that are searched. Probe notes (.note.stapsdt) of large programs reach some 100
+// KiB.
+inline constexpr uint64_t kMaxNoteBytes = 4 << 20;
+inline constexpr size_t kMaxBuildIdBytes = 64;
+
+// Move-only; keeps its source open. Const methods are thread-safe.
+class ElfFile {
+ public:
+  struct Segment {  // PT_LOAD
+    FileOffset offset;
+    uint64_t file_size;
+    ElfAddress address;
+    uint64_t memory_size;
+    bool executable;
+  };
+  struct Section {
+    uint32_t name;   // offset in the table of section names, see SectionName
+    uint32_t type;   // SHT_*
+    uint64_t flags;  // SHF_*
+    ElfAddress address;
+    FileOffset offset;
+    uint64_t size;  // bytes in the file, except for SHT_NOBITS
+    uint32_t link;
+    uint32_t info;
+    uint64_t entry_size;
+  };
+
+  // kInvalidArgument: not an ELF file; kUnimplemented: an ELF file of a kind that is not read; kDataLoss: damaged;
+  // kResourceExhausted: a count beyond its limit. A file whose section headers alone are unusable opens without
+  // sections: its segments still translate addresses. MissFromStatus turns the code into the reason for a frame.
+  static StatusOr<ElfFile> Open(std::unique_ptr<const ByteSource> source);
+  static StatusOr<ElfFile> Open(File file);
+
+  // Bytes of the file.
+  uint64_t size() const { return source_->size(); }
+  // EM_*
+  uint16_t machine() const { return machine_; }
+  // NT_GNU_BUILD_ID in lower-case hex; "" if the file has none.
+  const std::string& build_id() const { return build_id_; }
+
+  // In the order of the file. Segments whose numbers overflow are left out.
+  const std::vector<Segment>& segments() const { return segments_; }
+  // nullopt if `offset` is in the file part of no PT_LOAD. Where several segments have it, an executable one counts.
+  std::optional<ElfAddress> ToElfAddress(FileOffset offset) const;
+  // nullptr if there is none. Points into this object.
+  const Segment* ExecutableSegmentContaining(ElfAddress address) const;
+
+  // In the order of the file; [0] is the null section. Empty if the file has none, or if section_status() is an error.
+  const std::vector<Section>& sections() const { return sections_; }
+  // Why sections() is empty although the file announces some; OK otherwise.
+  const Status& section_status() const { return section_status_; }
+  // "" if damaged. Valid as long as this object is neither moved nor destroyed.
+  std::string_view SectionName(const Section& section) const;
+  // The first one of that name or type; nullptr if there is none. Points into this object.
+  const Section* FindSection(std::string_view name) const;
+  const Section* FindSectionOfType(uint32_t type) const;
+
+  // The bytes of a section as they are in the file. kResourceExhausted if there are more than `limit_bytes`, kNotFound
+  // if it has none in the file (SHT_NOBITS), kUnimplemented if compressed, kDataLoss if it reaches beyond the file.
+  StatusOr<std::vector<std::byte>> ReadSection(const Section& section, uint64_t limit_bytes) const;
+  // Fills `out` from `offset` within the section, for tables that are read piece by piece. Same errors.
+  Status ReadSectionAt(const Section& section, uint64_t offset, std::span<std::byte> out) const;
+
+ private:
+  explicit ElfFile(std::unique_ptr<const ByteSource> source) : source_(std::move(source)) {}
+  Status CheckReadable(const Section& section) const;
+  Status ReadHeaders();
+  Status ReadSegments(uint64_t offset, uint64_t count);
+  Status ReadSections(uint64_t offset, uint64_t count, uint64_t name_index);
+  void ReadBuildId();
+
+  std::unique_ptr<const ByteSource> source_;
+  uint16_t machine_ = 0;
+  std::vector<Segment> segments_;
+  std::vector<Section> sections_;
+  Status section_status_;
+  std::vector<std::byte> section_names_;
+  struct NoteArea {
+    FileOffset offset;
+    uint64_t size;
+    uint64_t alignment;
+  };
+  std::vector<NoteArea> note_segments_;
+  std::string build_id_;
+};
+
+}  // namespace kiln::symbolizer

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "symbolizer/perf_map.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "base/file.h"
+
+namespace kiln::symbolizer {
+namespace {
+
+std::string NameAt(const PerfMap& map, uint64_t address) {
+  const Naming naming = map.Lookup(ProcessAddress(address));
+  EXPECT_EQ(naming.lines.empty(), naming.miss == Miss::kNotCovered);
+  return naming.lines.empty() ? "" : naming.lines[0].name;
+}
+
+TEST(PerfMapTest, NamesAddresses) {
+  const auto map = PerfMap::Parse(
+      "7f0000001000 40 LazyCompile:~add /app/index.js:12:3\n"
+      "0x7f0000002000 0x10 Ljava/lang/String;::hashCode\n"
+      "7F0000003000  8   name with blanks  \n"
+      "7f0000004000 20 _ZN4wasm3fooEv\n"
+      "7f0000005000 20 js.part.0@2\r\n");
+  ASSERT_TRUE(map.ok());
+  EXPECT_EQ(map->size(), 5u);
+  EXPECT_EQ(map->damaged_lines(), 0u);
+  EXPECT_EQ(NameAt(*map, 0x7f0000000fff), "");
+  EXPECT_EQ(NameAt(*map, 0x7f0000001000), "LazyCompile:~add /app/index.js:12:3");
+  EXPECT_EQ(NameAt(*map, 0x7f000000103f), "LazyCompile:~add /app/index.js:12:3");
+  EXPECT_EQ(NameAt(*map, 0x7f0000001040), "");
+  EXPECT_EQ(NameAt(*map, 0x7f0000002008), "Ljava/lang/String;::hashCode");
+  EXPECT_EQ(NameAt(*map, 0x7f0000003000), "name with blanks  ");
+  EXPECT_EQ(NameAt(*map, 0x7f0000004000), "wasm::foo()");
+  EXPECT_EQ(NameAt(*map, 0x7f0000005000), "js.part.0@2");  // of no compiler that makes parts
+}
+
+TEST(PerfMapTest, LaterLinesReplaceEarlierOnes) {
+  const auto map = PerfMap::Parse("1000 100 old\n1040 20 inner\n10f0 80 behind\n1000 10 new\n1040 20 again\n");
+  ASSERT_TRUE(map.ok());
+  EXPECT_EQ(NameAt(*map, 0x1000), "new");
+  EXPECT_EQ(NameAt(*map, 0x1010), "old");
+  EXPECT_EQ(NameAt(*map, 0x1050), "again");
+  EXPECT_EQ(NameAt(*map, 0x1060), "old");
+  EXPECT_EQ(NameAt(*map, 0x10f0), "behind");
+  EXPECT_EQ(NameAt(*map, 0x116f), "behind");
+  EXPECT_EQ(NameAt(*map, 0x1170), "");
+}
+
+TEST(PerfMapTest, DoesNotTakeALineThatIsBeingWritten) {
+  const auto map = PerfMap::Parse("1000 10 whole\n2000 10 hal");
+  ASSERT_TRUE(map.ok());
+  EXPECT_EQ(NameAt(*map, 0x2000), "");
+  EXPECT_EQ(map->size(), 1u);
+  EXPECT_EQ(map->damaged_lines(), 0u);
+}
+
+TEST(PerfMapTest, CountsDamagedLines) {
+  const std::string_view kDamaged[] = {
+      "",
+      "foo",
+      "1000",
+      "1000 10",
+      "1000 10 ",
+      "1000 zz name",
+      "zz 10 name",
+      "-1000 10 name",
+      "1000 0 empty",
+      "ffffffffffffffff 10 overflow",
+      "10000000000000000 10 too_many_digits",
+      "1000,10,name",
+      std::string_view("1000 10 a\0b", 11),
+  };
+  for (const std::string_view line : kDamaged) {
+    const auto map = PerfMap::Parse(std::string(line) + "\n5000 10 good\n");
+    ASSERT_TRUE(map.ok());
+    EXPECT_EQ(map->damaged_lines(), 1u) << line;
+    EXPECT_EQ(map->size(), 1u) << line;
+    EXPECT_EQ(NameAt(*map, 0x5000), "good") << line;
+  }
+}
+
+TEST(PerfMapTest, EmptyCoversNothing) { EXPECT_EQ(NameAt(*PerfMap::Parse(""), 0x1000), ""); }
+
+TEST(PerfMapTest, ForgetsTheNamesOfReplacedCode) {
+  std::string text;
+  for (int i = 0; i < 10'000; ++i) text += fmt::format("1000 10 {}{}\n", std::string(100, 'x'), i);
+  const auto map = PerfMap::Parse(text);
+  ASSERT_TRUE(map.ok());
+  EXPECT_LT(map->memory_bytes(), 1000u);
+  EXPECT_EQ(NameAt(*map, 0x1000), std::string(100, 'x') + "9999");
+}
+
+TEST(PerfMapTest, ReadsWhatTheFileHasNow) {
+  const std::string path = ::testing::TempDir() + "/perf_map_test.map";
+  ASSERT_TRUE(WriteFileAtomically(path, "1000 10 foo\n").ok());
+  const StatusOr<File> file = File::Open(path);
+  ASSERT_TRUE(file.ok());
+  EXPECT_EQ(NameAt(*PerfMap::Read(*file), 0x1000), "foo");
+  EXPECT_EQ(PerfMap::Read(*file, 11).status().code(), absl::StatusCode::kResourceExhausted);
+  FILE* writer = std::fopen(path.c_str(), "a");
+  std::fputs("2000 10 bar\n", writer);
+  std::fclose(writer);
+  EXPECT_EQ(NameAt(*PerfMap::Read(*file), 0x2000), "bar");
+}
+
+}  // namespace
+}  // namespace kiln::symbolizer

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// The functions of one ELF file by address: .symtab and .dynsym merged, in two sorted arrays and one pool of names.
+//
+// Which symbols: functions (STT_FUNC, STT_GNU_IFUNC), and untyped symbols in executable sections, which hand-written
+// assembly leaves. Not: undefined, absolute and thread-local ones, mapping symbols ($x, $d), names of local labels
+// (.L1, .annobin_…, and NASM's function.label), untyped labels without size inside of a sized function.
+//
+// How far one reaches: its size, but not beyond its section. Without a size: to the next symbol, at most to the end of
+// its section.
+//
+// Which one, where several cover an address: the one that starts nearest below. Of several that start at one address
+//   1. with a size before without; where there is one with, those without do not count at all
+//   2. a function before an untyped symbol
+//   3. GLOBAL before WEAK before LOCAL
+//   4. fewer leading underscores
+//   5. the name that comes first in byte order (of the first 256 bytes)
+// so that two builds of one index, and .symtab and .dynsym, agree on the name.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "base/address.h"
+#include "base/status.h"
+#include "symbolizer/elf_file.h"
+#include "symbolizer/named_intervals.h"
+#include "symbolizer/symbol.h"
+
+namespace kiln::symbolizer {
+
+inline constexpr uint64_t kMaxSymbolTableBytes = uint64_t{512} << 20;
+// Functions that are kept, 24 bytes each while the table is built (96 MiB). The largest browsers have 1.5 million.
+inline constexpr size_t kMaxFunctions = 4 << 20;
+
+// Immutable; thread-safe. Does not refer to the file after Read.
+class SymbolTable {
+ public:
+  // A file without any function gives an empty table, whose lookups miss with kNoSymbols. An error only if nothing
+  // could be read and something should have been: kDataLoss if damaged, kUnimplemented if compressed,
+  // kResourceExhausted if too large.
+  static StatusOr<SymbolTable> Read(const ElfFile& elf);
+
+  // One line, without file and line number; or kNoSymbols, kNotCovered. Costs a binary search and the demangling.
+  Naming Lookup(ElfAddress address) const;
+  // The same as in the symbol table, not demangled; "" if there is none. Valid as long as the table lives.
+  std::string_view LookupRaw(ElfAddress address) const { return functions_.Find(address.value()); }
+
+  // Functions; aliases, and functions of one name, count once.
+  size_t size() const { return functions_.size(); }
+  size_t memory_bytes() const { return functions_.memory_bytes(); }
+
+ private:
+  NamedIntervals functions_;
+};
+
+}  // namespace kiln::symbolizer
