@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/aggregate/aggregator.h"
+
+#include <absl/hash/hash.h>
+
+#include <algorithm>
+
+#include "base/clock.h"
+
+namespace kiln::agent {
+namespace {
+
+// Makes absl hash the words of a stack in one go.
+struct Words {
+  std::span<const uint64_t> words;
+  template <typename H>
+  friend H AbslHashValue(H hash, const Words& w) {
+    return H::combine(H::combine_contiguous(std::move(hash), w.words.data(), w.words.size()), w.words.size());
+  }
+};
+
+}  // namespace
+
+bool IsComplete(kiln_stop stop) {
+#define KILN_STOP(identifier, complete, text) complete,
+  static constexpr bool kComplete[] = {
+#include "bpf/stop_reasons.def"
+  };
+#undef KILN_STOP
+  return kComplete[stop];
+}
+
+std::string_view StopText(kiln_stop stop) {
+#define KILN_STOP(identifier, complete, text) text,
+  static constexpr std::string_view kText[] = {
+#include "bpf/stop_reasons.def"
+  };
+#undef KILN_STOP
+  return kText[stop];
+}
+
+void Aggregator::OnSideBand(const SideBandEvent& event) {
+  if (const auto* symbol = std::get_if<KernelSymbolEvent>(&event.event)) {
+    kernel_symbols_.push_back(*symbol);
+  } else {
+    processes_.OnSideBand(event);
+  }
+}
+
+void Aggregator::OnSample(const RawSample& sample) {
+  if ((sample.flags & KILN_SAMPLE_UNDECIDED) != 0 && !comm_filter_(*sample.identity)) {
+    ++comm_filtered_;
+    return;
+  }
+  Process& process = processes_.OnSample(sample);
+  const StackId stack = FindOrLocate(sample, process);
+  ++counts_[{FindThread(sample), stack}];
+  ++samples_;
+  if (IsComplete(stacks_[stack].located.stop)) ++complete_samples_;
+}
+
+bool Aggregator::Matches(StackId id, const RawKey& key) const {
+  const RawStack& raw = raw_[id];
+  const RawSample& sample = key.sample;
+  if (raw.hash != key.hash || stacks_[id].image != key.process.id || raw.generation != key.process.generation ||
+      raw.kernel_words != sample.kernel.size() || raw.user_words != sample.user.size() ||
+      raw.kernel_stop != sample.kernel_stop || raw.user_stop != sample.user_stop) {
+    return false;
+  }
+  const auto words = words_.begin() + static_cast<ptrdiff_t>(raw.first_word);
+  return std::equal(sample.kernel.begin(), sample.kernel.end(), words) &&
+         std::equal(sample.user.begin(), sample.user.end(), words + raw.kernel_words);
+}
+
+Aggregator::StackId Aggregator::FindOrLocate(const RawSample& sample, Process& process) {
+  const auto hash_of = [&] {
+    return absl::HashOf(process.id.value, process.generation, sample.kernel_stop, sample.user_stop,
+                        Words{sample.kernel}, Words{sample.user});
+  };
+  RawKey key{sample, process, hash_of()};
+  if (const auto found = by_words_.find(key); found != by_words_.end()) return *found;
+
+  const double start_seconds = ThreadCpuSeconds();
+  LocatedStack located = locator_.Locate(sample, process);
+  locate_seconds_ += ThreadCpuSeconds() - start_seconds;
+  // Locating may have read the process's maps anew and with that begun a new generation.
+  key.hash = hash_of();
+  const StackId id = static_cast<StackId>(stacks_.size());
+  raw_.push_back({.first_word = words_.size(),
+                  .generation = process.generation,
+                  .kernel_words = static_cast<uint16_t>(sample.kernel.size()),
+                  .user_words = static_cast<uint16_t>(sample.user.size()),
+                  .kernel_stop = sample.kernel_stop,
+                  .user_stop = sample.user_stop,
+                  .hash = key.hash});
+  words_.insert(words_.end(), sample.kernel.begin(), sample.kernel.end());
+  words_.insert(words_.end(), sample.user.begin(), sample.user.end());
+  stacks_.push_back({std::move(located), process.id});
+  by_words_.insert(id);
+  return id;
+}
+
+ThreadIndex Aggregator::FindThread(const RawSample& sample) {
+  if (const auto found = thread_of_identity_.find(sample.identity); found != thread_of_identity_.end()) {
+    return found->second;
+  }
+  Thread thread{sample.pid, sample.tid, *sample.identity};
+  thread.identity.mount_namespace = 0;  // unset while a thread exits: not part of who it is
+  std::vector<ThreadIndex>& known = threads_of_tid_[sample.tid];
+  auto index = std::ranges::find_if(known, [&](ThreadIndex i) { return threads_[i] == thread; });
+  if (index == known.end()) index = known.insert(known.end(), threads_.Add(std::move(thread)));
+  thread_of_identity_.emplace(sample.identity, *index);
+  return *index;
+}
+
+std::vector<Aggregator::Count> Aggregator::Counts() const {
+  std::vector<Count> counts;
+  counts.reserve(counts_.size());
+  for (const auto& [key, samples] : counts_) counts.push_back({key.first, key.second, samples});
+  std::ranges::sort(counts, {}, [](const Count& count) { return std::pair(count.thread, count.stack); });
+  return counts;
+}
+
+}  // namespace kiln::agent

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <absl/container/flat_hash_map.h>
+#include <absl/container/flat_hash_set.h>
+
+#include <functional>
+#include <vector>
+
+#include "agent/collect/collector.h"
+#include "agent/process/locator.h"
+#include "agent/process/process_table.h"
+#include "profile/index.h"
+
+namespace kiln::agent {
+
+using ThreadIndex = profile::Index<struct ThreadTag>;
+
+// A thread under one name.
+struct Thread {
+  Pid pid;
+  Tid tid;
+  ThreadIdentity identity;
+  friend bool operator==(const Thread&, const Thread&) = default;
+};
+
+// Stages 3 and 4: counts samples per distinct (thread, stack). A stack is first compared as the kernel delivered it,
+// within its process; only one that was never seen is located. So the usual sample costs two hash look-ups, and the
+// cost of everything after follows the number of distinct stacks. Keys are compared word by word.
+//
+// Thread-compatible: lives on the collector's thread; its tables are read elsewhere only once that has ended.
+class Aggregator : public EventSink {
+ public:
+  // Decides about samples that the kernel's filter by name left open: true keeps the sample. Called for each such
+  // sample.
+  using CommFilter = std::function<bool(const ThreadIdentity&)>;
+
+  Aggregator(ProcessTable& processes, Locator& locator, CommFilter comm_filter)
+      : processes_(processes), locator_(locator), comm_filter_(std::move(comm_filter)) {}
+
+  void OnSample(const RawSample& sample) override;
+  void OnSideBand(const SideBandEvent& event) override;
+
+  using StackId = uint32_t;  // index into stacks()
+  struct Count {
+    ThreadIndex thread;
+    StackId stack;
+    int64_t samples;
+  };
+  struct Stack {
+    LocatedStack located;
+    ImageId image;
+  };
+
+  const profile::Table<ThreadIndex, Thread>& threads() const { return threads_; }
+  const std::vector<Stack>& stacks() const { return stacks_; }
+  std::vector<Count> Counts() const;
+  // BPF programs and other kernel code that came or went while recording.
+  const std::vector<KernelSymbolEvent>& kernel_symbols() const { return kernel_symbols_; }
+
+  int64_t samples() const { return samples_; }
+  int64_t complete_samples() const { return complete_samples_; }
+  // CPU time spent on locating stacks that were seen for the first time.
+  double locate_seconds() const { return locate_seconds_; }
+  int64_t comm_filtered() const { return comm_filtered_; }
+
+ private:
+  struct RawStack {  // what stacks_[i] was located from
+    size_t first_word;
+    uint32_t generation;
+    uint16_t kernel_words;
+    uint16_t user_words;
+    kiln_stop kernel_stop;
+    kiln_stop user_stop;
+    size_t hash;
+  };
+  struct RawKey {
+    const RawSample& sample;
+    const Process& process;
+    size_t hash;
+  };
+  struct RawHash {
+    using is_transparent = void;
+    const Aggregator* owner;
+    size_t operator()(StackId id) const { return owner->raw_[id].hash; }
+    size_t operator()(const RawKey& key) const { return key.hash; }
+  };
+  struct RawEqual {
+    using is_transparent = void;
+    const Aggregator* owner;
+    bool operator()(StackId a, StackId b) const { return a == b; }
+    bool operator()(StackId id, const RawKey& key) const { return owner->Matches(id, key); }
+    bool operator()(const RawKey& key, StackId id) const { return owner->Matches(id, key); }
+  };
+
+  bool Matches(StackId id, const RawKey& key) const;
+  StackId FindOrLocate(const RawSample& sample, Process& process);
+  ThreadIndex FindThread(const RawSample& sample);
+
+  ProcessTable& processes_;
+  Locator& locator_;
+  CommFilter comm_filter_;
+
+  std::vector<uint64_t> words_;  // of all raw stacks
+  std::vector<RawStack> raw_;    // parallel to stacks_
+  std::vector<Stack> stacks_;
+  absl::flat_hash_set<StackId, RawHash, RawEqual> by_words_{0, RawHash{this}, RawEqual{this}};
+
+  profile::Table<ThreadIndex, Thread> threads_;
+  // The decoder keeps identities for the whole recording and makes each for one thread: the pointer is a fast first
+  // key.
+  absl::flat_hash_map<const ThreadIdentity*, ThreadIndex> thread_of_identity_;
+  absl::flat_hash_map<Tid, std::vector<ThreadIndex>> threads_of_tid_;
+
+  absl::flat_hash_map<std::pair<ThreadIndex, StackId>, int64_t> counts_;
+  std::vector<KernelSymbolEvent> kernel_symbols_;
+  int64_t samples_ = 0;
+  int64_t complete_samples_ = 0;
+  int64_t comm_filtered_ = 0;
+  double locate_seconds_ = 0;
+};
+
+// True if nothing is missing of a stack that ended for this reason (bpf/stop_reasons.def).
+bool IsComplete(kiln_stop stop);
+// The reason in words for people.
+std::string_view StopText(kiln_stop stop);
+
+}  // namespace kiln::agent

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/cli/arguments.h"
+
+#include <CLI/CLI.hpp>
+
+namespace kiln::agent {
+namespace {
+
+// One value per mention of the option; without this CLI11 would also take the words that follow.
+void OneValueEach(CLI::Option* option) { option->allow_extra_args(false)->take_all(); }
+
+void DefineRecord(CLI::App& app, RecordArguments& to) {
+  CLI::App* record = app.add_subcommand("record", "Sample stacks and write profiles; without a target the whole host");
+  OneValueEach(record->add_option("-p,--pid", to.pids, "Record this process and its children; repeat or join by commas")
+                   ->type_name("PID"));
+  record
+      ->add_option("--comm", to.comm,
+                   "Record threads whose name, or whose process, matches this regular expression (RE2); with --pid or "
+                   "--cgroup both must match")
+      ->type_name("REGEX");
+  OneValueEach(record->add_option("--cgroup", to.cgroups, "Record this cgroup v2 folder and those below it; repeatable")
+                   ->type_name("FOLDER"));
+  record->add_flag("-a,--all", to.all, "Record the whole host, also while a command runs (default without a target)");
+  record->add_option("-F,--frequency", to.frequency, "Samples per second and CPU, 1 to 10000")
+      ->type_name("HZ")
+      ->default_str("99");
+  record->add_option("-e,--event", to.event, "What to sample on; cycles needs a CPU with performance counters")
+      ->type_name("cpu-clock|cycles")
+      ->default_str("cpu-clock");
+  record->add_option("-d,--duration", to.duration, "How long: 10, 10s, 500ms, 2m, 1h; without it until Ctrl-C")
+      ->type_name("TIME");
+  OneValueEach(record
+                   ->add_option("-o,--output", to.outputs,
+                                "Write to this file, the suffix chooses the format; repeatable. Without it "
+                                "kiln-HOST-TIME.pb.gz and .html")
+                   ->type_name("FILE"));
+  record->add_flag("--no-kernel", to.no_kernel, "Leave kernel frames out");
+  record->add_option("--stats", to.stats, "Write what the recording cost to this file, as JSON")->type_name("FILE");
+  record->add_option("COMMAND", to.stray, "Program to start and record, behind --")->type_name("COMMAND");
+  record->footer(
+      "sudo kiln record -d 10s\n"
+      "sudo kiln record -p $(pidof nginx | tr ' ' ,) -F 199 -o nginx.html\n"
+      "sudo kiln record -o app.pb.gz -o app.folded -- ./app --flag");
+}
+
+void DefineReading(CLI::App& app, Arguments& to) {
+  CLI::App* report = app.add_subcommand("report", "Print the hottest functions of a profile, or its call tree");
+  report->add_option("FILE", to.report.file, "A profile: .pb.gz, .folded, .speedscope.json or .otlp")
+      ->type_name("FILE")
+      ->required();
+  report->add_option("-n,--top", to.report.top, "How many functions")->type_name("N")->default_str("15");
+  report->add_flag("-t,--tree", to.report.tree, "Print the call tree, the most expensive branch first");
+  report->add_option("--min-percent", to.report.min_percent, "Leave branches of the tree out below this share")
+      ->type_name("PERCENT")
+      ->default_str("1");
+  report->footer("kiln report app.pb.gz --top 40\nkiln report app.pb.gz --tree --min-percent 5");
+
+  CLI::App* convert = app.add_subcommand("convert", "Convert a profile; the suffixes choose the formats");
+  convert->add_option("IN", to.convert.input, "Profile to read")->type_name("FILE")->required();
+  convert->add_option("OUT", to.convert.output, "File to write")->type_name("FILE")->required();
+  convert->footer("kiln convert app.pb.gz app.speedscope.json");
+
+  CLI::App* view = app.add_subcommand("view", "Show a profile as a flame graph in the browser");
+  view->add_option("FILE", to.view.file, "A profile, or an .html that kiln wrote")->type_name("FILE")->required();
+  view->add_option("-o,--output", to.view.output, "Also write the page to this .html file")->type_name("FILE");
+  view->add_flag("--no-serve", to.view.no_serve, "Don't serve the page; needs -o");
+  view->footer("kiln view app.pb.gz\nkiln view app.pb.gz --no-serve -o app.html");
+}
+
+}  // namespace
+
+void DefineCommandLine(CLI::App& app, Arguments& arguments) {
+  app.name("kiln");
+  app.description("A profiler for everything that runs on a Linux host");
+  // Words that fit nothing are told apart by us, with a suggestion. The order of these calls matters: commands inherit.
+  app.set_help_flag("-h,--help", "Print this help");
+  app.allow_extras();
+  app.fallthrough();
+  app.require_subcommand(0, 1);
+  app.add_flag("-v,--verbose", arguments.verbose, "Log what happens to stderr; -vv for more");
+  app.add_flag("-V,--version", arguments.version, "Print the version and end");
+  DefineRecord(app, arguments.record);
+  DefineReading(app, arguments);
+  CLI::App* doctor = app.add_subcommand("doctor", "Check whether this machine can record, and say what mends it");
+  doctor->add_flag("--json", arguments.doctor.json, "Print the findings as JSON");
+  doctor->footer("sudo kiln doctor");
+  app.add_subcommand("version", "Print the version");
+  CLI::App* completions = app.add_subcommand("completions", "Print the completion script of a shell");
+  completions->add_option("SHELL", arguments.shell, "Which shell")->type_name("bash|zsh|fish")->required();
+  completions->footer("kiln completions bash > /etc/bash_completion.d/kiln");
+  app.add_subcommand("man", "Print the manual page (roff)")->footer("kiln man | man -l -");
+}
+
+}  // namespace kiln::agent

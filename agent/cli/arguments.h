@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one definition of kiln's command line. Parsing, help, man page and shell completion all come from the tree that
+// DefineCommandLine builds. Values stay text here; what they mean is checked later, each with a sentence of its own
+// (record_validation.h, commands.h).
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace CLI {
+class App;
+}
+
+namespace kiln::agent {
+
+struct RecordArguments {
+  std::vector<std::string> pids;  // each a pid or a comma list
+  std::string comm;
+  std::vector<std::string> cgroups;
+  bool all = false;
+  std::string frequency = "99";
+  std::string event = "cpu-clock";
+  std::string duration;  // empty = none
+  std::vector<std::string> outputs;
+  bool no_kernel = false;
+  std::string stats;                 // empty = none
+  std::vector<std::string> stray;    // arguments that stood where no "--" was before them
+  bool has_separator = false;        // "--" was there
+  std::vector<std::string> command;  // what followed it
+};
+
+struct ReportArguments {
+  std::string file;
+  std::string top = "15";
+  bool tree = false;
+  std::string min_percent = "1";
+};
+
+struct ConvertArguments {
+  std::string input;
+  std::string output;
+};
+
+struct ViewArguments {
+  std::string file;
+  std::string output;  // empty = none
+  bool no_serve = false;
+};
+
+struct DoctorArguments {
+  bool json = false;
+};
+
+struct Arguments {
+  int verbose = 0;
+  bool version = false;
+  RecordArguments record;
+  ReportArguments report;
+  ConvertArguments convert;
+  ViewArguments view;
+  DoctorArguments doctor;
+  std::string shell;  // of completions
+};
+
+// Fills `app` with the commands and options; parsing then writes to `arguments`, which must outlive the parse.
+// Conventions that help, man page and completion rely on: an option's type name tells what its value is (FILE, FOLDER,
+// PID, or the choices joined by '|'); a command's footer holds its examples, one a line; the positional COMMAND stands
+// behind "--".
+void DefineCommandLine(CLI::App& app, Arguments& arguments);
+
+}  // namespace kiln::agent

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <functional>
+
+#include "agent/cli/record_options.h"
+
+namespace kiln::agent {
+
+// What the command line starts but does not contain: main passes the real thing, tests a recording fake.
+struct CommandLineHooks {
+  std::function<int(const RecordOptions&)> record;
+};
+
+// The whole program but for the hooks: parses, validates, runs one command. Returns the exit status. Text for people
+// and data goes to stdout, errors and logging to stderr.
+int RunCommandLine(int argc, const char* const* argv, const CommandLineHooks& hooks);
+
+}  // namespace kiln::agent

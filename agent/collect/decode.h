@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <absl/container/node_hash_set.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "agent/collect/raw_sample.h"
+
+namespace kiln::agent {
+
+// Turns ring buffer records (bpf/wire.h) into RawSamples. Keeps the receiving half of the identity tables, so the
+// records of one CPU must come in their order. Thread-compatible.
+class SampleDecoder {
+ public:
+  struct Counts {
+    uint64_t malformed = 0;         // records that are no sample of this wire version
+    uint64_t unknown_identity = 0;  // samples dropped because nobody said whose they are
+  };
+
+  // Appends the sample in `record` to `batch`; otherwise counts why not.
+  void Decode(std::span<const std::byte> record, SampleBatch& batch);
+
+  // Distinct identities so far.
+  size_t identity_count() const { return identities_.size(); }
+  const Counts& counts() const { return counts_; }
+
+ private:
+  struct Slot {
+    Tid tid;
+    const ThreadIdentity* identity = nullptr;
+  };
+  struct Known {
+    Pid pid;
+    Tid tid;
+    ThreadIdentity identity;
+    friend bool operator==(const Known&, const Known&) = default;
+    template <typename H>
+    friend H AbslHashValue(H hash, const Known& known) {
+      return H::combine(std::move(hash), known.pid, known.tid, known.identity);
+    }
+  };
+  using Slots = std::vector<Slot>;  // KILN_IDENTITY_SLOTS of them
+
+  Slot& SlotOf(uint32_t cpu, Tid tid);
+
+  std::vector<Slots> cpus_;
+  // One per thread and name, however often it is sent: threads that share a slot of the table take turns in it. They
+  // stay for the recording, at their place, since samples point to them.
+  absl::node_hash_set<Known> identities_;
+  std::vector<uint64_t> words_;
+  Counts counts_;
+};
+
+}  // namespace kiln::agent

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reads the user frame words of bpf/wire.h.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "base/address.h"
+#include "bpf/wire.h"
+
+namespace kiln::agent {
+
+// Takes the next frame off the front of `words`; nullopt at the end, and for a frame that this version does not know,
+// which ends the stack (words is then empty).
+inline std::optional<CodeAddress<ProcessAddress>> TakeFrame(std::span<const uint64_t>& words) {
+  if (words.empty()) return std::nullopt;
+  const uint64_t word = words.front();
+  const size_t length = (word >> 48) & 0xff;
+  if ((word >> 60) != KILN_FRAME_NATIVE || length == 0 || length > 2 || length > words.size()) {
+    words = {};
+    return std::nullopt;
+  }
+  const uint64_t address = length == 2 ? words[1] : word & 0xffff'ffff'ffff;
+  words = words.subspan(length);
+  const bool is_return_address = ((word >> 56) & KILN_FRAME_RETURN_ADDRESS) != 0;
+  return CodeAddress<ProcessAddress>{ProcessAddress(address),
+                                     is_return_address ? AddressRole::kReturnAddress : AddressRole::kInstruction};
+}
+
+}  // namespace kiln::agent

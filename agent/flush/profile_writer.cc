@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/flush/profile_writer.h"
+
+#include <optional>
+
+#include "profile/builder.h"
+
+namespace kiln::agent {
+namespace {
+
+using profile::AttributeIndex;
+using profile::AttributeSetIndex;
+using profile::LocationIndex;
+using profile::ProfileBuilder;
+using profile::StringIndex;
+
+class Writer {
+ public:
+  Writer(const Aggregator& aggregator, const Locator& locator, Namer& namer, NamingCounts& naming)
+      : aggregator_(aggregator), locator_(locator), namer_(namer), naming_(naming) {}
+
+  profile::Profile Write(const ProfileFacts& facts) {
+    builder_.SetSampleTypes({builder_.Type("samples", "count")});
+    builder_.SetPeriod(builder_.Type("cpu", "nanoseconds"), 1'000'000'000 / facts.frequency_hz);
+    builder_.SetTime(facts.time_unix_nano, facts.duration_nano);
+    for (const Aggregator::Count& count : aggregator_.Counts()) AddSample(count);
+    std::vector<AttributeIndex> properties;
+    for (const auto& [key, text] : facts.texts) properties.push_back(builder_.AddAttribute(key, text));
+    for (const auto& [key, number] : facts.numbers) properties.push_back(builder_.AddAttribute(key, number));
+    properties.push_back(builder_.AddAttribute("kiln.frames", naming_.frames));
+    for (const auto& [reason, frames] : naming_.missed) {
+      properties.push_back(builder_.AddAttribute("kiln.frames.unnamed: " + reason, frames));
+    }
+    builder_.SetProperties(builder_.AddAttributeSet(properties));
+    return std::move(builder_).Finish();
+  }
+
+ private:
+  struct NamedLocation {
+    LocationIndex location;
+    symbolizer::Miss miss;
+    bool is_mark;  // of a cut stack: no frame
+  };
+
+  void AddSample(const Aggregator::Count& count) {
+    const Thread& thread = aggregator_.threads()[count.thread];
+    std::vector<LocationIndex> locations;
+    for (const FrameIndex frame : aggregator_.stacks()[count.stack].located.frames) {
+      const NamedLocation& named = Location(frame);
+      locations.push_back(named.location);
+      if (named.is_mark) continue;
+      naming_.frames += count.samples;
+      if (named.miss != symbolizer::Miss::kNone) {
+        naming_.missed[std::string(symbolizer::MissName(named.miss))] += count.samples;
+      }
+    }
+    const int64_t samples = count.samples;
+    builder_.AddSample({.stack = builder_.AddStack(std::move(locations)),
+                        .resource = ProcessAttributes(thread),
+                        .attributes = ThreadAttributes(thread),
+                        .link = std::nullopt},
+                       {&samples, 1});
+  }
+
+  AttributeSetIndex ProcessAttributes(const Thread& thread) {
+    std::vector<AttributeIndex> attributes{
+        builder_.AddAttribute("process.pid", thread.pid.value),
+        builder_.AddAttribute("process.executable.name", thread.identity.process_comm)};
+    const Pid inner = thread.identity.namespaced_pid;
+    if (inner.value != 0 && inner != thread.pid) {
+      attributes.push_back(builder_.AddAttribute("process.pid.namespaced", inner.value));
+    }
+    return builder_.AddAttributeSet(attributes);
+  }
+
+  AttributeSetIndex ThreadAttributes(const Thread& thread) {
+    const std::vector<AttributeIndex> attributes{builder_.AddAttribute("thread.id", thread.tid.value),
+                                                 builder_.AddAttribute("thread.name", thread.identity.thread_comm)};
+    return builder_.AddAttributeSet(attributes);
+  }
+
+  const NamedLocation& Location(FrameIndex frame) {
+    if (frame.value() >= locations_.size()) locations_.resize(locator_.frames().size());
+    std::optional<NamedLocation>& known = locations_[frame.value()];
+    if (!known) known = MakeLocation(namer_.Name(locator_.frames()[frame]));
+    return *known;
+  }
+
+  NamedLocation MakeLocation(const NamedFrame& named) {
+    profile::Location location{.mapping = std::nullopt, .address = named.address, .type = named.type, .lines = {}};
+    if (!named.module.empty()) {
+      location.mapping = builder_.AddMapping({.memory_start = named.module_start,
+                                              .memory_limit = named.module_limit,
+                                              .file_offset = named.module_offset,
+                                              .filename = builder_.String(named.module),
+                                              .build_id = builder_.String(named.build_id)});
+    }
+    for (const symbolizer::SourceLine& line : named.lines) {
+      location.lines.push_back({.function = builder_.AddFunction({.name = builder_.String(line.name),
+                                                                  .system_name = builder_.String(line.system_name),
+                                                                  .filename = builder_.String(line.file),
+                                                                  .start_line = line.start_line}),
+                                .line = line.line,
+                                .column = line.column});
+    }
+    return {builder_.AddLocation(std::move(location)), named.miss, named.type == profile::FrameType::kTruncated};
+  }
+
+  const Aggregator& aggregator_;
+  const Locator& locator_;
+  Namer& namer_;
+  NamingCounts& naming_;
+  ProfileBuilder builder_;
+  std::vector<std::optional<NamedLocation>> locations_;  // by FrameIndex
+};
+
+}  // namespace
+
+profile::Profile MakeProfile(const Aggregator& aggregator, const Locator& locator, Namer& namer,
+                             const ProfileFacts& facts, NamingCounts& naming) {
+  return Writer(aggregator, locator, namer, naming).Write(facts);
+}
+
+}  // namespace kiln::agent

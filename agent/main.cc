@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/cli/cli.h"
+#include "agent/record/record.h"
+
+int main(int argc, char** argv) { return kiln::agent::RunCommandLine(argc, argv, {.record = kiln::agent::RunRecord}); }

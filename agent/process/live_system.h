@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "agent/collect/collector.h"
+#include "agent/process/process_table.h"
+
+namespace kiln::agent {
+
+// ProcessSystem on the real /proc, with a Collector's knowledge of events that are still to be delivered. Used on the
+// collector's thread.
+class LiveProcessSystem : public ProcessSystem {
+ public:
+  // Without a collector (before one exists) no exec is known to follow.
+  void SetCollector(Collector* collector) { collector_ = collector; }
+  StatusOr<std::vector<Mapping>> ReadMaps(Pid pid) override;
+  bool IsAlive(Pid pid, uint64_t start_ns) override;
+  uint64_t MonotonicNs() override;
+  bool ExecFollows(Pid pid, uint64_t time_ns) override;
+
+ private:
+  Collector* collector_ = nullptr;
+};
+
+// Field 22 of a /proc/PID/stat text, in clock ticks since boot; nullopt if damaged. The name in field 2 may hold
+// anything, so fields are counted from its last ')'.
+std::optional<uint64_t> ParseStartTicks(std::string_view stat_text);
+
+}  // namespace kiln::agent

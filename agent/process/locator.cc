@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/process/locator.h"
+
+#include "agent/collect/frame_words.h"
+#include "agent/process/perf_map_file.h"
+
+namespace kiln::agent {
+namespace {
+
+// Most processes with code of their own making write no perf map: looking for one costs some twenty calls.
+constexpr uint64_t kPerfMapRetryNs = 1'000'000'000;
+
+bool IsComplete(kiln_stop stop) { return stop == KILN_STOP_NONE || stop == KILN_STOP_ROOT; }
+
+Frame TruncatedMark(kiln_stop stop) { return {FrameSpace::kTruncated, 0, static_cast<uint64_t>(stop)}; }
+
+}  // namespace
+
+FrameIndex Locator::Intern(const Frame& frame) {
+  if (const auto found = index_.find(frame); found != index_.end()) return found->second;
+  const FrameIndex index = frames_.Add(frame);
+  index_.emplace(frame, index);
+  return index;
+}
+
+LocatedStack Locator::Locate(const RawSample& sample, Process& process) {
+  LocatedStack stack{.frames = {}, .stop = sample.kernel_stop};
+  for (size_t i = 0; i < sample.kernel.size(); ++i) {
+    // The innermost address is the interrupted instruction, the others are return addresses.
+    const CodeAddress<ProcessAddress> address{ProcessAddress(sample.kernel[i]),
+                                              i == 0 ? AddressRole::kInstruction : AddressRole::kReturnAddress};
+    stack.frames.push_back(Intern({FrameSpace::kKernel, 0, address.ForLookup().value()}));
+  }
+  if (!IsComplete(sample.kernel_stop)) stack.frames.push_back(Intern(TruncatedMark(sample.kernel_stop)));
+  if (sample.user.empty() && sample.user_stop == KILN_STOP_NONE) return stack;
+
+  stack.stop = sample.user_stop;
+  std::span<const uint64_t> words = sample.user;
+  while (const auto address = TakeFrame(words)) {
+    const auto frame = LocateUser(*address, process, sample.time_ns);
+    if (!frame) {
+      const bool maps_known = process.mappings != nullptr && process.mappings->size() > 0;
+      stack.stop = maps_known ? KILN_STOP_NOT_CODE : KILN_STOP_NO_MAPPING;
+      // The leaf itself was executed wherever it is; a return address that is no code was none.
+      if (address->role == AddressRole::kInstruction) {
+        stack.frames.push_back(Intern({FrameSpace::kUnmapped, process.id.value, address->address.value()}));
+      }
+      break;
+    }
+    stack.frames.push_back(Intern(*frame));
+  }
+  if (!IsComplete(stack.stop)) {
+    stack.frames.push_back(Intern(TruncatedMark(stack.stop)));
+  } else if (!IsComplete(sample.kernel_stop)) {
+    stack.stop = sample.kernel_stop;
+  }
+  return stack;
+}
+
+std::optional<Frame> Locator::LocateUser(CodeAddress<ProcessAddress> address, Process& process, uint64_t time_ns) {
+  const ProcessAddress lookup = address.ForLookup();
+  const Mapping* mapping = processes_.FindMapping(process, lookup, time_ns);
+  if (mapping == nullptr) return std::nullopt;
+  if (!mapping->is_file() && mapping->path != "[vdso]") {
+    OpenPerfMap(process, time_ns);
+    return Frame{FrameSpace::kJit, process.id.value, lookup.value()};
+  }
+  const ObjectId id = objects_.Find(process, *mapping, [&] { return processes_.FileViews(process); });
+  const ObjectFile& object = objects_.object(id);
+  const FileOffset offset(lookup.value() - mapping->start.value() + mapping->offset.value());
+  if (object.miss == symbolizer::Miss::kNotElf) {  // code in a file that is no program: some JITs map their cache so
+    OpenPerfMap(process, time_ns);
+    return Frame{FrameSpace::kJit, process.id.value, lookup.value()};
+  }
+  const auto elf_address = object.elf ? object.elf->ToElfAddress(offset) : std::nullopt;
+  return Frame{FrameSpace::kObject, id.value, elf_address ? elf_address->value() : offset.value()};
+}
+
+void Locator::OpenPerfMap(Process& process, uint64_t time_ns) {
+  if (process.perf_map != nullptr || time_ns < process.next_perf_map_ns) return;
+  process.next_perf_map_ns = time_ns + kPerfMapRetryNs;
+  process.perf_map = FindPerfMap(process, processes_.NamespaceViews(process));
+}
+
+}  // namespace kiln::agent

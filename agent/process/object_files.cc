@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/process/object_files.h"
+
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+
+#include "symbolizer/vdso.h"
+
+namespace kiln::agent {
+namespace {
+
+using symbolizer::ElfFile;
+using symbolizer::Miss;
+
+// The very file of a mapping, deleted or not, in any mount namespace: needs CAP_CHECKPOINT_RESTORE (or CAP_SYS_ADMIN),
+// and the range as it is now.
+std::string MapFilesPath(Pid pid, const Mapping& mapping) {
+  return fmt::format("/proc/{}/map_files/{:x}-{:x}", pid.value, mapping.start.value(), mapping.end.value());
+}
+
+}  // namespace
+
+int LastObjectFd() {
+  constexpr rlim_t kReserved = 256;
+  constexpr rlim_t kMax = 1 << 30;
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
+  const rlim_t all = std::min(limit.rlim_cur, kMax);
+  return static_cast<int>(all - std::min(kReserved, all / 2)) - 1;
+}
+
+ObjectFiles::ObjectFiles(int last_fd) : last_fd_(last_fd) {
+  struct stat info {};
+  if (::stat("/proc/self/ns/mnt", &info) == 0) own_mount_namespace_ = static_cast<uint32_t>(info.st_ino);
+}
+
+ObjectId ObjectFiles::Find(const Process& process, const Mapping& mapping,
+                           absl::FunctionRef<std::vector<Pid>()> views) {
+  const bool is_vdso = mapping.path == "[vdso]";
+  if (is_vdso && vdso_) return *vdso_;
+  const auto [entry, added] = by_key_.try_emplace(Key(mapping.device, mapping.inode, mapping.path),
+                                                  ObjectId{static_cast<uint32_t>(objects_.size())});
+  if (added) {
+    objects_.push_back(std::make_unique<ObjectFile>());
+    objects_.back()->path = mapping.path;
+  }
+  ObjectFile& object = *objects_[entry->second.value];
+  if (is_vdso) {
+    vdso_ = entry->second;
+    if (auto elf = symbolizer::ReadVdso(); elf.ok()) {
+      object.build_id = elf->build_id();
+      object.elf.emplace(*std::move(elf));
+    } else {
+      object.miss = symbolizer::MissFromStatus(elf.status());
+    }
+  } else if (!object.elf && object.tried_for != process.id &&
+             (added || object.miss == Miss::kNoFile || object.miss == Miss::kUnreadable)) {
+    object.tried_for = process.id;
+    TryOpen(object, process, mapping, views());
+  }
+  return entry->second;
+}
+
+bool ObjectFiles::TryOpen(ObjectFile& object, const Process& process, const Mapping& mapping,
+                          const std::vector<Pid>& views) const {
+  object.miss = Miss::kNoFile;
+  const auto take = [&](const std::string& path, bool is_exact) {
+    auto file = File::Open(path);
+    if (!file.ok()) {
+      if (file.status().code() == absl::StatusCode::kPermissionDenied) object.miss = Miss::kUnreadable;
+      return false;
+    }
+    if (file->fd() > last_fd_) {  // numbers are given out from below
+      object.miss = Miss::kTooManyFiles;
+      return true;
+    }
+    // A path alone may lead to a newer file of that name. Only the inode is compared: overlayfs and btrfs show another
+    // device number to stat than to the memory map.
+    if (!is_exact && file->identity().inode != mapping.inode) return false;
+    auto elf = ElfFile::Open(*std::move(file));
+    if (!elf.ok()) {
+      object.miss = symbolizer::MissFromStatus(elf.status());
+      return true;
+    }
+    object.build_id = elf->build_id();
+    object.elf.emplace(*std::move(elf));
+    object.miss = Miss::kNone;
+    return true;
+  };
+  if (take(MapFilesPath(process.pid, mapping), true)) return object.elf.has_value();
+  for (const Pid view : views) {
+    if (take(fmt::format("/proc/{}/root{}", view.value, mapping.path), false)) return object.elf.has_value();
+  }
+  if (process.mount_namespace == 0 || process.mount_namespace == own_mount_namespace_) {
+    if (take(mapping.path, false)) return object.elf.has_value();
+  }
+  return false;
+}
+
+}  // namespace kiln::agent

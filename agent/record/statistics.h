@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "agent/flush/profile_writer.h"
+#include "agent/record/session.h"
+
+namespace kiln::agent {
+
+// What a recording cost, for `--stats FILE` and scripts/bench. Seconds are CPU time of kiln's threads.
+struct Costs {
+  double elapsed_seconds = 0;
+  double own_cpu_seconds = 0;
+  double name_seconds = 0;
+  double encode_seconds = 0;
+};
+
+// A JSON object with everything that was counted and measured: counters of the BPF side, stop reasons, stages, ring
+// bytes, map bytes, peak RSS. Keys are stable.
+std::string RenderStatistics(Session& session, const Costs& costs, const NamingCounts& naming);
+
+// The losses among it, as properties of the profile: kiln.samples.lost always, the others where they are not zero.
+std::vector<std::pair<std::string, int64_t>> LossProperties(Session& session);
+
+}  // namespace kiln::agent
