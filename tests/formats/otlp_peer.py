@@ -1,0 +1,26 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""otlp_peer.py WRITE_SAMPLES: opentelemetry-proto reads kiln's .otlp files, and they keep the rules (check_otlp.py).
+With KILN_PROFCHECK=PATH the conformance checker of open-telemetry/sig-profiling looks at them too."""
+import os
+import sys
+
+import peers
+
+
+def main():
+    python = peers.python_with(peers.OPENTELEMETRY_PROTO)
+    with peers.samples(sys.argv[1]) as folder:
+        files = sorted(folder.glob("*.otlp"))
+        print(peers.run(python, peers.HERE / "check_otlp.py", *files), end="")
+        print(peers.run(python, peers.HERE / "check_otlp_test.py", folder), end="")
+        if profcheck := os.environ.get("KILN_PROFCHECK"):
+            for file in files:
+                print(peers.run(profcheck, "-check-dupes", "-check-orphans", file), end="")
+            print("profcheck agrees")
+        else:
+            print("profcheck was not asked (KILN_PROFCHECK is not set)")
+
+
+if __name__ == "__main__":
+    main()

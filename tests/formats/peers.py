@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the peer checks share: other people's programs and packages, installed under build/peers and nowhere else.
+
+A check whose peer is not to be had ends with exit status 77 (ctest shows it as skipped) and says why. Where CI=true that
+is a failure: there everything must be installed.
+"""
+import contextlib
+import fcntl
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+PEERS = HERE.parent.parent / "build" / "peers"
+
+# The first version of the package with the OTLP 1.10 layout (Sample.values = 4) that was tried; newer layouts may differ.
+OPENTELEMETRY_PROTO = "opentelemetry-proto==1.45.2"
+
+
+def skip(reason):
+    """Ends the check because its peer is missing."""
+    if os.environ.get("CI") == "true":
+        sys.exit(f"FAILED: {reason} (in CI every peer must be there)")
+    print(f"SKIPPED: {reason}")
+    sys.exit(77)
+
+
+def program(*names):
+    """The path of the first of these programs that exists."""
+    for name in names:
+        if found := shutil.which(name):
+            return found
+    return skip(f"there is no {' or '.join(names)} on this machine")
+
+
+@contextlib.contextmanager
+def locked(folder):
+    """Only one process at a time installs into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / ".lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def run(*command, **options):
+    """Runs a command that must succeed; its standard output as text."""
+    result = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False, **options)
+    if result.returncode != 0:
+        sys.exit(f"FAILED: {' '.join(map(str, command))}\n{result.stdout}{result.stderr}")
+    return result.stdout
+
+
+def install(*command):
+    """Runs an installer; whatever stops it (no network, most often) skips the check."""
+    result = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
+    if result.returncode != 0:
+        skip(f"{' '.join(map(str, command))} failed:\n{result.stdout}{result.stderr}")
+
+
+def python_with(*packages):
+    """A python3 that has these packages."""
+    folder = PEERS / "python"
+    with locked(folder):
+        python = folder / "venv" / "bin" / "python3"
+        stamp = folder / "installed"
+        if not stamp.exists() or stamp.read_text(encoding="utf-8") != " ".join(packages):
+            install(sys.executable, "-m", "venv", "--clear", folder / "venv")
+            install(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages)
+            stamp.write_text(" ".join(packages), encoding="utf-8")
+    return python
+
+
+def node_modules(*packages):
+    """A folder in which these npm packages are installed; no install scripts run."""
+    folder = PEERS / "node"
+    npm = program("npm")
+    with locked(folder):
+        stamp = folder / "installed"
+        if not stamp.exists() or stamp.read_text(encoding="utf-8") != " ".join(packages):
+            install(npm, "install", "--prefix", folder, "--ignore-scripts", "--no-audit", "--no-fund", *packages)
+            stamp.write_text(" ".join(packages), encoding="utf-8")
+    return folder / "node_modules"
+
+
+@contextlib.contextmanager
+def samples(write_samples):
+    """A temporary folder with the files of the program write_samples."""
+    with tempfile.TemporaryDirectory(prefix="kiln-formats-") as folder:
+        run(write_samples, folder)
+        yield pathlib.Path(folder)
+
+
+def folded_counts(path):
+    """{stack: count} of a folded file."""
+    counts = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        stack, count = line.rsplit(" ", 1)
+        counts[stack] = int(count)
+    return counts

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""usage: check_console.py KERNEL LOG
+
+Judges what guest_init.sh printed on the console of an emulated machine: kiln must have ended well, and both of its
+files must give the functions of the load `shares` their names and their shares, within 10 points. Prints one line if
+so; otherwise what is wrong, with what kiln said, and exits with 1.
+"""
+
+import base64
+import json
+import pathlib
+import re
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
+
+import folded
+import pprof
+
+POINTS = 10
+HZ = 99
+# Of the samples that real time would give: emulated timers may come late, but a profile of a few samples is no proof.
+LEAST_PART_OF_SAMPLES = 0.5
+
+
+def results(console):
+    """The files that the guest printed, by name, as bytes; and whether it came to its end."""
+    console = console.replace("\r", "")
+    files = re.findall(r"^@@@ begin (\S+)\n(.*?)^@@@ end \1$", console, re.MULTILINE | re.DOTALL)
+    return {name: base64.b64decode(text) for name, text in files}, "\n@@@ done" in console
+
+
+def faults(files):
+    """Sentences that say what is wrong; none if all is well."""
+    for name in ("record.status", "record.stdout", "out.folded", "out.pb.gz"):
+        if name not in files:
+            return [f"the guest has no {name}"]
+    if files["record.status"].strip() != b"0":
+        return [f"kiln record exited with {files['record.status'].decode().strip()}"]
+    lines = files["record.stdout"].decode().splitlines()
+    truth = next((json.loads(line) for line in lines if line.startswith('{"program":')), None)
+    if truth is None:
+        return ["the load printed no ground truth"]
+
+    try:
+        stacks = [(frames, n) for frames, n in folded.parse(files["out.folded"].decode()) if frames[0] == "shares"]
+        profile = pprof.parse(files["out.pb.gz"]).of_process(truth["pid"])
+    except ValueError as error:
+        return [f"a file of kiln's is broken: {error}"]
+
+    wrong = []
+    least = HZ * truth["on_cpu_ns"] / 1e9 * LEAST_PART_OF_SAMPLES
+    for name, count in (("out.folded", folded.total(stacks)), ("out.pb.gz", profile.count())):
+        if count < least:
+            wrong.append(f"{name} has {count} samples of the load, should be at least {least:.0f}")
+    together = sum(truth["functions"].values())
+    for function, spent_ns in truth["functions"].items():
+        expected = spent_ns / together
+        for name, share in (("out.folded", folded.share(stacks, function)), ("out.pb.gz", profile.share(function))):
+            if abs(share - expected) * 100 > POINTS:
+                wrong.append(f"{name}: {function} has {share:.0%}, should be {expected:.0%} ± {POINTS} points")
+    return wrong
+
+
+def printable(text):
+    """`text` without what would move the cursor of a terminal."""
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\x1bc", "", text)
+    return "".join(letter for letter in text if letter.isprintable() or letter in "\n\t")
+
+
+def main(kernel, log):
+    console = pathlib.Path(log).read_text(errors="replace")
+    files, ended = results(console)
+    wrong = faults(files) if ended else ["the machine did not come to its end"]
+    if not wrong:
+        profile = pprof.parse(files["out.pb.gz"])
+        shares = ", ".join(f"{name} {profile.share(name):.0%}" for name in ("seventy", "thirty"))
+        print(f"passed {kernel} ({files['uname'].decode().strip()}): {profile.count()} samples, {shares}")
+        return 0
+    print(*(f"{kernel}: {sentence}" for sentence in wrong), sep="\n")
+    for name in ("uname", "doctor", "record.stdout", "record.stderr", "out.folded", "dmesg"):
+        if name in files:
+            print(f"--- {name}", printable(files[name].decode(errors="replace"))[-4000:], sep="\n")
+    if not ended:
+        print(f"--- {log}", printable(console)[-4000:], sep="\n")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
