@@ -27,8 +27,8 @@ static __always_inline int regs_are_32bit(const struct kiln_regs *regs) {
 
 enum {
 	KILN_KERNEL_STACK_BYTES = 16384,
-	KILN_PSTATE_MODE_MASK = 0xf,   /* PSR_MODE_MASK: EL0t is 0 */
-	KILN_PSTATE_MODE32 = 0x10,	   /* PSR_MODE32_BIT */
+	KILN_PSTATE_MODE_MASK = 0xf, /* PSR_MODE_MASK: EL0t is 0 */
+	KILN_PSTATE_MODE32 = 0x10, /* PSR_MODE32_BIT */
 };
 
 static __always_inline int regs_are_user(const struct kiln_regs *regs) {

@@ -15,7 +15,7 @@ static __always_inline __u32 namespaced_pid(struct task_struct *leader) {
 
 	if (!pid)
 		return 0;
- /* numbers[] grew from one element to a flexible array: step over elements by their size on this kernel. */
+	/* numbers[] grew from one element to a flexible array: step over elements by their size on this kernel. */
 	level = TASK_READ(pid, level);
 	innermost = (void *)pid + bpf_core_field_offset(struct pid, numbers) + level * bpf_core_type_size(struct upid);
 	return BPF_CORE_READ(innermost, nr);

@@ -115,7 +115,7 @@ int on_sample(struct kiln_perf_event_context *context) {
 	sample->reserved = 0;
 	scratch->walk.words = 0;
 
- /* Field by field: the context may only be read in its own words. */
+	/* Field by field: the context may only be read in its own words. */
 	scratch->regs.REGS_MODE_FIELD = context->regs.REGS_MODE_FIELD;
 	if (regs_are_user(&scratch->regs)) {
 		flags |= KILN_SAMPLE_USER_MODE;
@@ -133,7 +133,7 @@ int on_sample(struct kiln_perf_event_context *context) {
 		sample->user_stop = KILN_STOP_NO_REGISTERS;
 	else if (REGS_IP(&scratch->regs) || REGS_SP(&scratch->regs))
 		sample->user_stop = walk_user_stack(scratch);
- /* else a thread of the kernel's in a user process (io_uring's workers): its user registers are zero */
+	/* else a thread of the kernel's in a user process (io_uring's workers): its user registers are zero */
 
 	sample->flags = flags;
 	sample->kernel_words = kernel_words;

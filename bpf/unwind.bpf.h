@@ -23,7 +23,7 @@ enum {
 static __always_inline int push_native(struct scratch *scratch, __u64 address, __u64 flags) {
 	__u32 used = scratch->walk.words;
 
- /* Never all of them: a full count would be masked to 0 in submit(). */
+	/* Never all of them: a full count would be masked to 0 in submit(). */
 	if (used > KILN_MAX_WORDS - 3)
 		return 0;
 	if (address >> 48) {

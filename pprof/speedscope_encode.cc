@@ -6,6 +6,7 @@
 #include <limits>
 #include <map>
 
+#include "base/json_string.h"
 #include "pprof/labels.h"
 #include "pprof/speedscope.h"
 
@@ -16,22 +17,6 @@ using profile::AttributeSetIndex;
 using profile::Location;
 using profile::Profile;
 using profile::StringIndex;
-
-// `text` (UTF-8) as a JSON string.
-std::string Quote(std::string_view text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (static_cast<unsigned char>(c) < 0x20) {
-      out += fmt::format("\\u{:04x}", static_cast<unsigned char>(c));
-    } else {
-      out += c;
-    }
-  }
-  return out + '"';
-}
 
 int64_t Saturate(__int128 value) {
   if (value > std::numeric_limits<int64_t>::max()) return std::numeric_limits<int64_t>::max();
@@ -81,8 +66,8 @@ class Encoder {
   std::string Facts() const {
     return fmt::format(
         R"({{"sampleType":{},"sampleUnit":{},"periodType":{},"periodUnit":{},"period":"{}","timeUnixNano":"{}","durationNano":"{}"}})",
-        Quote(Text(Type().type)), Quote(Text(Type().unit)), Quote(Text(p_.period_type.type)),
-        Quote(Text(p_.period_type.unit)), p_.period, p_.time_unix_nano, p_.duration_nano);
+        JsonString(Text(Type().type)), JsonString(Text(Type().unit)), JsonString(Text(p_.period_type.type)),
+        JsonString(Text(p_.period_type.unit)), p_.period, p_.time_unix_nano, p_.duration_nano);
   }
 
   void AddSamples() {
@@ -130,10 +115,10 @@ class Encoder {
 
   // The number of the frame with this text.
   size_t Frame(const std::string& name, const std::string& file, int64_t line, const std::string& module) {
-    std::string text = R"({"name":)" + Quote(name);
-    if (!file.empty() || !module.empty()) text += R"(,"file":)" + Quote(file.empty() ? module : file);
+    std::string text = R"({"name":)" + JsonString(name);
+    if (!file.empty() || !module.empty()) text += R"(,"file":)" + JsonString(file.empty() ? module : file);
     if (!file.empty() && line > 0) text += fmt::format(R"(,"line":{})", line);
-    if (!module.empty()) text += R"(,"module":)" + Quote(module);
+    if (!module.empty()) text += R"(,"module":)" + JsonString(module);
     text += '}';
     const auto [entry, added] = frame_numbers_.try_emplace(text, frames_.size());
     if (added) frames_.push_back(std::move(text));
@@ -142,7 +127,7 @@ class Encoder {
 
   void AppendProcess(const Process& process, std::string& out) const {
     out += fmt::format(R"({{"type":"sampled","name":{},"unit":"{}","startValue":0,"endValue":{},"samples":[)",
-                       Quote(process.name), cpu_ ? "nanoseconds" : UnitName(Text(Type().unit)), process.total);
+                       JsonString(process.name), cpu_ ? "nanoseconds" : UnitName(Text(Type().unit)), process.total);
     std::string_view separator = "\n";
     for (const auto& [frames, weight] : process.stacks) {
       fmt::format_to(std::back_inserter(out), "{}[{}]", separator, fmt::join(frames, ","));

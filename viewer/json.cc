@@ -6,6 +6,8 @@
 #include <cmath>
 #include <iterator>
 
+#include "base/json_string.h"
+
 namespace kiln::viewer {
 
 void JsonWriter::Separate() {
@@ -24,31 +26,16 @@ void JsonWriter::Close(char bracket) {
   comma_ = true;
 }
 
-void JsonWriter::Quote(std::string_view text) {
-  out_ += '"';
-  for (const char c : text) {
-    if (c == '"' || c == '\\') {
-      out_ += '\\';
-      out_ += c;
-    } else if (static_cast<unsigned char>(c) < 0x20) {
-      fmt::format_to(std::back_inserter(out_), "\\u{:04x}", static_cast<unsigned>(c));
-    } else {
-      out_ += c;
-    }
-  }
-  out_ += '"';
-}
-
 void JsonWriter::Key(std::string_view key) {
   Separate();
-  Quote(key);
+  AppendJsonString(key, out_);
   out_ += ':';
   comma_ = false;
 }
 
 void JsonWriter::String(std::string_view text) {
   Separate();
-  Quote(text);
+  AppendJsonString(text, out_);
 }
 
 void JsonWriter::Int(int64_t value) {

@@ -16,8 +16,7 @@ class JsonWriter {
   void BeginArray() { Open('['); }
   void EndArray() { Close(']'); }
   void Key(std::string_view key);
-  // Control characters, quotes and backslashes are escaped; all else, UTF-8 or not, passes as it is.
-  void String(std::string_view text);
+  void String(std::string_view text);  // escaped as base/json_string.h says
   void Int(int64_t value);
   void Double(double value);  // null if not finite: JSON knows no NaN
   void Bool(bool value);
@@ -28,7 +27,6 @@ class JsonWriter {
   void Open(char bracket);
   void Close(char bracket);
   void Separate();
-  void Quote(std::string_view text);
 
   std::string out_;
   bool comma_ = false;  // the next value needs one before it

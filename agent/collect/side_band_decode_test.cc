@@ -51,20 +51,25 @@ RecordWriter MmapStart(uint16_t misc) {
       .Put<uint64_t>(0x3000);
 }
 
+// Of a file with device 8:1 and inode 77.
+std::string MmapOf(const std::string& path, uint16_t misc) {
+  return MmapStart(misc)
+      .Put<uint32_t>(8)
+      .Put<uint32_t>(1)
+      .Put<uint64_t>(77)
+      .Put<uint64_t>(0)
+      .Put<uint32_t>(5)
+      .Put<uint32_t>(2)
+      .Text(path)
+      .Finish();
+}
+
 // Whether or not another user's event has left the flag for build ids in the record.
 class MmapDecode : public ::testing::TestWithParam<uint16_t> {};
 INSTANTIATE_TEST_SUITE_P(Flags, MmapDecode, ::testing::Values(0, 1 << 14));
 
 TEST_P(MmapDecode, HasDeviceAndInode) {
-  const auto event = Decode(MmapStart(GetParam())
-                                .Put<uint32_t>(8)
-                                .Put<uint32_t>(1)
-                                .Put<uint64_t>(77)
-                                .Put<uint64_t>(0)
-                                .Put<uint32_t>(5)
-                                .Put<uint32_t>(2)
-                                .Text("/usr/lib/libc.so.6")
-                                .Finish());
+  const auto event = Decode(MmapOf("/usr/lib/libc.so.6", GetParam()));
   ASSERT_TRUE(event.has_value());
   EXPECT_EQ(event->time_ns, kTime);
   const auto& mmap = std::get<MmapEvent>(event->event);
@@ -117,15 +122,7 @@ TEST(SideBandDecode, ForkExitLostAndKernelSymbol) {
 }
 
 TEST(SideBandDecode, RefusesCutRecordsAndOtherTypes) {
-  const std::string good = MmapStart(0)
-                               .Put<uint32_t>(8)
-                               .Put<uint32_t>(1)
-                               .Put<uint64_t>(77)
-                               .Put<uint64_t>(0)
-                               .Put<uint32_t>(5)
-                               .Put<uint32_t>(2)
-                               .Text("/x")
-                               .Finish();
+  const std::string good = MmapOf("/x", 0);
   for (size_t length = 0; length < good.size(); ++length) {
     EXPECT_FALSE(Decode(good.substr(0, length)).has_value()) << length;
     // Also with a header that agrees with the cut.

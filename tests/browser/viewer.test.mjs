@@ -85,6 +85,23 @@ const rowsOf = (page) =>
       })),
     );
 
+test('no frame shows an empty canvas after a change of size', () =>
+  visit('example', async (page) => {
+    // Observers run in the order of their making and before the browser paints: this one sees what will be shown.
+    const corner = await page.evaluate(
+      () =>
+        new Promise((resolve) => {
+          const { canvas, box, ctx } = window.kiln.flame;
+          const width = box.clientWidth;
+          new ResizeObserver(() => {
+            if (box.clientWidth !== width) resolve([canvas.width, ...ctx.getImageData(1, canvas.height - 2, 1, 1).data]);
+          }).observe(box);
+          box.style.width = `${width - 100}px`;
+        }),
+    );
+    assert.deepEqual(corner, [1340, 255, 255, 255, 255]);
+  }));
+
 test('search shows the matched share', () =>
   visit('example', async (page) => {
     await page.keyboard.press('/');

@@ -70,8 +70,8 @@ export class App {
     }
     addEventListener('beforeprint', () => this.setPrinting(true));
     addEventListener('afterprint', () => this.setPrinting(false));
-    this.regroup();
     this.showTheme();
+    this.regroup();
     this.showView();
   }
 
@@ -100,10 +100,10 @@ export class App {
     this.timed('tree', () => {
       this.tree = buildTree(this.sequences, this.order, this.weights);
     });
-    this.flame.setTree(this.tree);
     this.flame.setLook({
       rootLabel: `all · ${this.details.metrics.map((m) => this.details.value(this.grandTotal, m)).join(' · ')}`,
     });
+    this.flame.setTree(this.tree);
     this.showLegend();
     this.match();
   }

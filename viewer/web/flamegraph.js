@@ -74,7 +74,8 @@ export class FlameGraph {
     if (toRoot) box.scrollTop = scene.flip ? scene.contentHeight : 0;
     else if (scene.flip) box.scrollTop = scene.contentHeight - box.clientHeight - below;
     this.sizeCanvas(box.clientWidth, box.clientHeight, devicePixelRatio || 1);
-    this.redraw();
+    // At once: sizing a canvas clears it to black, which the next frame may already show.
+    this.draw();
   }
 
   sizeCanvas(width, height, ratio) {
