@@ -11,12 +11,12 @@ namespace {
 
 constexpr uint64_t kUnknownLimit = std::numeric_limits<uint64_t>::max();
 
-// OTLP wants start < limit, or 0 for both.
+// OTLP wants start < limit, or 0 for both; the model has a limit above the start, or none.
 void SetRange(const profile::Mapping& mapping, pb::Mapping& out) {
-  if (mapping.memory_start < mapping.memory_limit) {
+  if (mapping.memory_limit != 0) {
     out.set_memory_start(mapping.memory_start);
     out.set_memory_limit(mapping.memory_limit);
-  } else if (mapping.memory_start != 0 && mapping.memory_start != kUnknownLimit) {
+  } else if (mapping.memory_start != 0) {
     out.set_memory_start(mapping.memory_start);
     out.set_memory_limit(kUnknownLimit);
   }

@@ -3,6 +3,7 @@
 // all profiles (they decide how many values a sample has), then the samples.
 #include <absl/container/flat_hash_map.h>
 #include <absl/container/flat_hash_set.h>
+#include <google/protobuf/stubs/logging.h>
 
 #include <algorithm>
 #include <limits>
@@ -165,12 +166,11 @@ class Decoder {
   }
 
   Status DecodeMapping(const pb::Mapping& in, bool zero) {
-    const bool unknown_limit = in.memory_limit() == std::numeric_limits<uint64_t>::max();
-    profile::Mapping mapping{.memory_start = in.memory_start(),
-                             .memory_limit = unknown_limit ? 0 : in.memory_limit(),
-                             .file_offset = in.file_offset(),
-                             .filename = StringIndex(0),
-                             .build_id = StringIndex(0)};
+    profile::Mapping mapping = profile::WithPossibleRange({.memory_start = in.memory_start(),
+                                                           .memory_limit = in.memory_limit(),
+                                                           .file_offset = in.file_offset(),
+                                                           .filename = StringIndex(0),
+                                                           .build_id = StringIndex(0)});
     KILN_RETURN_IF_ERROR(Text(in.filename_strindex(), "file name", mapping.filename));
     KILN_RETURN_IF_ERROR(FindText(in.attribute_indices(), kBuildIdGnu, mapping.build_id));
     const bool none = zero || mapping == profile::Mapping{0, 0, 0, StringIndex(0), StringIndex(0)};
@@ -373,6 +373,7 @@ StatusOr<profile::Profile> DecodeProfilesData(std::string_view bytes) {
   }
   google::protobuf::Arena arena;
   auto* message = google::protobuf::Arena::CreateMessage<pb::ProfilesData>(&arena);
+  const google::protobuf::LogSilencer errors_are_returned;
   if (!message->ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
     return Invalid("not OTLP profiles: the data is no protobuf message of this kind");
   }

@@ -241,10 +241,25 @@ TEST(DecodeProfiles, LimitsTheNumberOfSampleTypes) {
   EXPECT_EQ(DecodeProfilesData(m.SerializeAsString()).status().code(), absl::StatusCode::kResourceExhausted);
 }
 
-TEST(DecodeProfiles, RefusesTextThatIsNotUtf8) {
+TEST(DecodeProfiles, RefusesTextThatIsNotUtf8AndPrintsNothing) {
   std::string bytes = EventMessage().SerializeAsString();
   bytes[bytes.find("Serve")] = '\xff';
+  testing::internal::CaptureStderr();
   EXPECT_EQ(DecodeProfilesData(bytes).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+}
+
+TEST(DecodeProfiles, MappingThatEndsBeforeItStartsSurvivesAnotherRound) {
+  pb::ProfilesData m = EventMessage();
+  auto& mapping = *m.mutable_dictionary()->mutable_mapping_table(1);
+  mapping.set_memory_start(0x2000);
+  mapping.set_memory_limit(0x1000);
+  const auto profile = DecodeProfilesData(m.SerializeAsString());
+  ASSERT_TRUE(profile.ok()) << profile.status();
+  const auto again = DecodeProfilesData(EncodeProfilesData(*profile));
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(Dump(*again), Dump(*profile));
+  EXPECT_THAT(Dump(*again), HasSubstr("\"/bin/server\" 0x2000-0x0"));
 }
 
 TEST(DecodeProfiles, RefusesWhatIsNoMessage) {

@@ -3,6 +3,7 @@
 // index.
 #include <absl/container/flat_hash_map.h>
 #include <absl/container/flat_hash_set.h>
+#include <google/protobuf/stubs/logging.h>
 
 #include <algorithm>
 #include <charconv>
@@ -324,6 +325,7 @@ StatusOr<profile::Profile> DecodePprof(std::string_view bytes) {
   }
   google::protobuf::Arena arena;
   auto* message = google::protobuf::Arena::CreateMessage<pb::Profile>(&arena);
+  const google::protobuf::LogSilencer errors_are_returned;
   if (!message->ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
     return Invalid("not a pprof file: the data is no protobuf message of this kind");
   }

@@ -27,6 +27,13 @@ size_t Interner<IndexType, T>::Hash::operator()(const Key& key) const {
   }
 }
 
+Mapping WithPossibleRange(Mapping mapping) {
+  constexpr uint64_t kTop = std::numeric_limits<uint64_t>::max();
+  if (mapping.memory_start == kTop) mapping.memory_start = 0;
+  if (mapping.memory_limit <= mapping.memory_start || mapping.memory_limit == kTop) mapping.memory_limit = 0;
+  return mapping;
+}
+
 ProfileBuilder::ProfileBuilder()
     : profile_{.sample_types = {},
                .period_type = {StringIndex(0), StringIndex(0)},
@@ -60,7 +67,7 @@ StringIndex ProfileBuilder::String(std::string_view text) {
   return strings_.Intern(ToValidUtf8(text));
 }
 ValueType ProfileBuilder::Type(std::string_view type, std::string_view unit) { return {String(type), String(unit)}; }
-MappingIndex ProfileBuilder::AddMapping(const Mapping& mapping) { return mappings_.Intern(mapping); }
+MappingIndex ProfileBuilder::AddMapping(const Mapping& mapping) { return mappings_.Intern(WithPossibleRange(mapping)); }
 FunctionIndex ProfileBuilder::AddFunction(const Function& function) { return functions_.Intern(function); }
 LocationIndex ProfileBuilder::AddLocation(Location location) { return locations_.Intern(std::move(location)); }
 StackIndex ProfileBuilder::AddStack(std::vector<LocationIndex> leaf_first) {

@@ -53,6 +53,10 @@ class Interner {
   absl::flat_hash_set<IndexType, Hash, Equal> set_;
 };
 
+// The mapping with a range that can be: a limit that is not above the start, or has no address above it, says nothing
+// and becomes 0; so does a start with no address above it. Decoders meet all of these.
+Mapping WithPossibleRange(Mapping mapping);
+
 // Builds a Profile whose tables hold no duplicates. Indices that it returns belong to this profile only. Move is not
 // supported (the interners point into it). Thread-compatible.
 class ProfileBuilder {
@@ -64,7 +68,7 @@ class ProfileBuilder {
   // Invalid UTF-8 is replaced by U+FFFD, since every format that follows demands UTF-8.
   StringIndex String(std::string_view text);
   ValueType Type(std::string_view type, std::string_view unit);
-  MappingIndex AddMapping(const Mapping& mapping);
+  MappingIndex AddMapping(const Mapping& mapping);  // WithPossibleRange
   FunctionIndex AddFunction(const Function& function);
   LocationIndex AddLocation(Location location);
   StackIndex AddStack(std::vector<LocationIndex> leaf_first);

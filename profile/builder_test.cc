@@ -27,6 +27,25 @@ TEST(ProfileBuilder, EqualItemsShareOneIndex) {
   EXPECT_EQ(b.AddStack({}), b.AddStack({}));
 }
 
+TEST(ProfileBuilder, MappingsKeepOnlyRangesThatCanBe) {
+  constexpr uint64_t kTop = std::numeric_limits<uint64_t>::max();
+  struct Range {
+    uint64_t start, limit;
+    bool operator==(const Range&) const = default;
+  };
+  const std::pair<Range, Range> cases[] = {
+      {{0x1000, 0x2000}, {0x1000, 0x2000}}, {{0x1000, 0}, {0x1000, 0}}, {{0x1000, 0x1000}, {0x1000, 0}},
+      {{0x2000, 0x1000}, {0x2000, 0}},      {{0, kTop}, {0, 0}},        {{kTop, 0}, {0, 0}},
+      {{0, 0x1000}, {0, 0x1000}},           {{0, 0}, {0, 0}},
+  };
+  for (const auto& [given, kept] : cases) {
+    ProfileBuilder b;
+    const MappingIndex index = b.AddMapping({given.start, given.limit, 0, b.String("f"), StringIndex(0)});
+    const Mapping& mapping = b.profile().mappings[index];
+    EXPECT_EQ((Range{mapping.memory_start, mapping.memory_limit}), kept) << given.start << " " << given.limit;
+  }
+}
+
 TEST(ProfileBuilder, AttributeSetsAreSortedAndTheLastOfEqualKeysWins) {
   ProfileBuilder b;
   const auto first = b.AddAttribute("k", "old");

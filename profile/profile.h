@@ -30,7 +30,7 @@ struct ValueType {
 // addresses.
 struct Mapping {
   uint64_t memory_start;
-  uint64_t memory_limit;  // exclusive; 0 = not known
+  uint64_t memory_limit;  // exclusive; above the start, or 0 = not known
   uint64_t file_offset;
   StringIndex filename;  // as the process saw it
   StringIndex build_id;  // GNU build id in lower-case hex; empty if the file has none

@@ -74,6 +74,8 @@ class Checker {
     for (const Mapping& mapping : profile_.mappings) {
       InRange(profile_.strings, mapping.filename, "mapping", i, "string");
       InRange(profile_.strings, mapping.build_id, "mapping", i, "string");
+      Require(mapping.memory_limit == 0 || mapping.memory_limit > mapping.memory_start,
+              "mapping {} ends at 0x{:x} before it starts", i, mapping.memory_limit);
       ++i;
     }
     i = 0;

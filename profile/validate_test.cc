@@ -26,6 +26,7 @@ TEST(Validate, NamesEachFault) {
       {"no sample type", [](Profile& p) { p.sample_types.clear(); }},
       {"value type 0: string 999", [](Profile& p) { p.sample_types[0].unit = StringIndex(999); }},
       {"mapping 0: string 999", [](Profile& p) { p.mappings[MappingIndex(0)].filename = StringIndex(999); }},
+      {"mapping 0 ends at 0x1 before it starts", [](Profile& p) { p.mappings[MappingIndex(0)].memory_limit = 1; }},
       {"function 1 has no name", [](Profile& p) { p.functions[FunctionIndex(1)].name = StringIndex(0); }},
       {"location 0: mapping 99", [](Profile& p) { p.locations[LocationIndex(0)].mapping = MappingIndex(99); }},
       {"location 0: function 99",
