@@ -27,6 +27,15 @@ TEST(ProfileBuilder, EqualItemsShareOneIndex) {
   EXPECT_EQ(b.AddStack({}), b.AddStack({}));
 }
 
+TEST(ProfileBuilder, TextOfItsOwnTableMayBeAddedAgain) {
+  ProfileBuilder b;
+  const StringIndex value = b.String("short");
+  for (int i = 0; i < 5000; ++i) {
+    const AttributeIndex index = b.AddAttribute(fmt::format("key {}", i), b.profile().strings[value]);
+    EXPECT_EQ(std::get<StringIndex>(b.profile().attributes[index].value), value);
+  }
+}
+
 TEST(ProfileBuilder, MappingsKeepOnlyRangesThatCanBe) {
   constexpr uint64_t kTop = std::numeric_limits<uint64_t>::max();
   struct Range {

@@ -5,8 +5,8 @@
 
 #include <compare>
 #include <cstdint>
+#include <deque>
 #include <utility>
-#include <vector>
 
 namespace kiln::profile {
 
@@ -34,7 +34,8 @@ using AttributeIndex = Index<struct AttributeTag>;
 using AttributeSetIndex = Index<struct AttributeSetTag>;
 using LinkIndex = Index<struct LinkTag>;
 
-// A vector that is reached only by its own index type.
+// An array that is reached only by its own index type. References stay valid while it grows: a builder is handed texts
+// of its own table again.
 template <class IndexType, class T>
 class Table {
  public:
@@ -51,7 +52,7 @@ class Table {
   auto end() const { return items_.end(); }
 
  private:
-  std::vector<T> items_;
+  std::deque<T> items_;
 };
 
 }  // namespace kiln::profile
