@@ -13,9 +13,9 @@
 //   link              the labels trace_id (32 hex digits) and span_id (16); all zeros = the label is left out.
 //   properties        comments "key=value". A value that is a plain decimal integer comes back as an integer; units are
 //                     lost, and so are repetitions. A comment that has no key of [A-Za-z0-9_.-], or whose key came
-//                     before, is kept as a line of the property kiln.comment. The properties pprof.profile.drop_frames,
-//                     .keep_frames, .doc_url and pprof.scope.default_sample_type stand for pprof's own fields of these
-//                     names.
+//                     before, is kept in the property kiln.comment, one to a line, and written as one comment. The
+//                     properties pprof.profile.drop_frames, .keep_frames, .doc_url and
+//                     pprof.scope.default_sample_type stand for pprof's own fields of these names.
 //   frame type        not written; the reader goes by frame_type.h's convention.
 //   system name       equal to the name where the profile has none.
 // Lost in reading: Location.is_folded, the has_… flags of mappings, lines without a function, samples of equal identity

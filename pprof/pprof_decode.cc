@@ -43,7 +43,9 @@ bool IsPropertyKey(std::string_view key) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
            c == '-';
   };
-  return !key.empty() && std::ranges::all_of(key, allowed);
+  // What has a field of its own in pprof is no comment.
+  const std::string_view kReserved[] = {kForeignComment, kDropFrames, kKeepFrames, kDocUrl, kDefaultSampleType};
+  return !key.empty() && std::ranges::all_of(key, allowed) && std::ranges::find(kReserved, key) == std::end(kReserved);
 }
 
 // The integer that is written exactly like this: no plus sign, no leading zeros, no "-0".
@@ -280,7 +282,7 @@ class Decoder {
       const std::string text = Text(index);
       const size_t equals = text.find('=');
       const std::string key = text.substr(0, equals);
-      if (equals == std::string::npos || !IsPropertyKey(key) || key == kForeignComment || !keys.insert(key).second) {
+      if (equals == std::string::npos || !IsPropertyKey(key) || !keys.insert(key).second) {
         if (!text.empty()) foreign += (foreign.empty() ? "" : "\n") + text;
         continue;
       }

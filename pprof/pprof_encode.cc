@@ -218,12 +218,9 @@ class Encoder {
         message_.add_comment(Ref(key + "=" + text));
       }
     }
-    // Last: a line whose key came before is foreign for that reason and must stay so.
-    for (size_t begin = 0; begin < foreign.size();) {
-      const size_t end = std::min(foreign.find('\n', begin), foreign.size());
-      message_.add_comment(Ref(std::string_view(foreign).substr(begin, end - begin)));
-      begin = end + 1;
-    }
+    // Last: a text whose key came before is foreign for that reason and must stay so. And in one piece: a line of it
+    // may look like a property.
+    if (!foreign.empty()) message_.add_comment(Ref(foreign));
   }
 
   void EncodeLabels(profile::AttributeSetIndex set, pb::Sample& out) {

@@ -161,5 +161,19 @@ TEST(Pprof, KeepsForeignCommentsAndPprofsOwnFields) {
   EXPECT_EQ(Dump(Decoded(EncodePprof(profile))), Dump(profile));
 }
 
+// What looks like a property only from its second line on, and what bears the name of one of pprof's own fields.
+TEST(Pprof, ForeignCommentsStayForeign) {
+  pb::Profile message = Message(ExampleProfile());
+  message.clear_comment();
+  for (const char* text : {"made by hand\nratio=2", "pprof.profile.drop_frames=a", "n=1", "n=2\nm=3"}) {
+    message.add_string_table(text);
+    message.add_comment(message.string_table_size() - 1);
+  }
+  const std::string dump = Dump(Decoded(message.SerializeAsString()));
+  EXPECT_THAT(dump, testing::HasSubstr("properties: kiln.comment=\"made by hand\\x0aratio=2\\x0a"
+                                       "pprof.profile.drop_frames=a\\x0an=2\\x0am=3\" n=1\n"));
+  EXPECT_EQ(Dump(Decoded(EncodePprof(Decoded(message.SerializeAsString())))), dump);
+}
+
 }  // namespace
 }  // namespace kiln::pprof
