@@ -167,7 +167,8 @@ enum kiln_value_kind {
 
 enum kiln_rule_flags {
 	KILN_RULE_DERIVED = 1 << 0, /* from the instructions, not from unwind information */
-	KILN_RULE_SIGNAL_FRAME = 1 << 1, /* the caller was interrupted, it did not call: its address is no return address */
+	KILN_RULE_SIGNAL_FRAME =
+		1 << 1, /* the caller was interrupted, it did not call: its address is no return address */
 };
 
 enum {

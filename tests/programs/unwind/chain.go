@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// main.burn ← main.last ← main.descend × 18 ← main.first ← main.inMain or main.inGoroutine. Half of the time in the main
-// goroutine, half in another one. Go's leaf functions have no frame, and its files no .eh_frame.
+// main.burn ← main.last ← main.descend × 18 ← main.first ← main.inMain or main.inGoroutine. Half of the time in the
+// main goroutine, half in another one. Go's leaf functions have no frame, and its files no .eh_frame.
 package main
 
 import (

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A child by fork without exec loads a library that its parent does not have, while the parent runs on at the same
-// addresses without it: burn_one ← deep_one ← work_one ← in_child ← main in the child, burn ← in_parent ← main in the
-// parent.
+// addresses without it: burn_one ← deep_one ← work_one ← in_child ← child_main ← main in the child, burn ← in_parent ←
+// main in the parent.
 #include <dlfcn.h>
 #include <sys/wait.h>
 
@@ -21,7 +21,7 @@ FRAME void in_child(Work work, const struct Budget* budget) {
   STAY_IN_FRAME();
 }
 
-static int RunChild(int milliseconds, const char* folder) {
+FRAME int child_main(int milliseconds, const char* folder) {
   char path[4096];
   snprintf(path, sizeof(path), "%s/libplugin_one.so", folder);
   void* library = dlopen(path, RTLD_NOW);
@@ -45,7 +45,7 @@ int main(int argc, char** argv) {
   const pid_t pid = fork();
   if (pid < 0) Die("fork");
   if (pid == 0) {
-    const int status = RunChild(milliseconds, argv[2]);
+    const int status = child_main(milliseconds, argv[2]);
     _exit(status);
   }
   budget = StartBudget(milliseconds / 2);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Three ways to begin a stack: burn ← in_thread ← thread_main ← libc's thread start, burn ← in_clone ← clone_main ←
-// libc's clone, and burn ← in_main ← main. One after the other, each a third of the time.
+// Three ways to begin a stack: burn ← spends_budget ← in_thread ← thread_main ← libc's thread start, burn ← in_clone ←
+// clone_main ← libc's clone, and burn ← in_main ← main. One after the other, each a third of the time.
 #include <pthread.h>
 #include <sched.h>
 #include <sys/mman.h>
@@ -13,14 +13,14 @@ FRAME void burn(void) { BURN(); }
 static int milliseconds;
 static int64_t burned_ns;
 
-static void BurnBudget(void) {
+FRAME void spends_budget(void) {
   struct Budget budget = StartBudget(milliseconds);
   while (HasBudget(&budget)) burn();
   burned_ns += SpentNs(&budget);
 }
 
 FRAME void in_thread(void) {
-  BurnBudget();
+  spends_budget();
   STAY_IN_FRAME();
 }
 
@@ -31,7 +31,7 @@ FRAME void* thread_main(void* argument) {
 }
 
 FRAME void in_clone(void) {
-  BurnBudget();
+  spends_budget();
   STAY_IN_FRAME();
 }
 
@@ -43,7 +43,7 @@ FRAME int clone_main(void* argument) {
 }
 
 FRAME void in_main(void) {
-  BurnBudget();
+  spends_budget();
   STAY_IN_FRAME();
 }
 
