@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How many stacks of unmodified programs of the distribution reach their root: records each load of completeness_loads.py at
-997 Hz and counts. Run by scripts/check_completeness; test_completeness.py does the same in short.
+"""How many stacks of unmodified programs of the distribution reach their root: records each load of
+completeness_loads.py at 997 Hz and counts. Run by scripts/check_completeness; test_completeness.py does it in short.
 
 The environment says where kiln is (KILN).
 """
@@ -10,7 +10,6 @@ import collections
 import dataclasses
 import os
 import pathlib
-import shutil
 import subprocess
 import sys
 
@@ -91,14 +90,10 @@ def record(load, folder, samples):
         cpu_seconds *= min(4.0, 1.2 * samples / max(result.samples, 1))
 
 
-def program_of(load):
-    return os.path.realpath(load.program or shutil.which(load.name) or "")
-
-
 def report(result, most):
     """The lines about one program."""
     verdict = "ok" if result.ok else f"BELOW {result.load.least_percent} %"
-    yield f"{result.load.name:<10} {result.samples:>8} {result.percent:>9.3f} %  {verdict:<14} {program_of(result.load)}"
+    yield f"{result.load.name:<10} {result.samples:>8} {result.percent:>9.3f} %  {verdict:<14} {result.load.path}"
     for reason, samples in result.cuts.most_common():
         yield f"{'':<10} {samples:>8} {100 * samples / result.samples:>9.3f} %  {reason}"
     for (reason, file, function), samples in result.places.most_common(most):

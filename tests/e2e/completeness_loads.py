@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Loads of unmodified programs of the distribution, for completeness.py.
 
-A load is a list of commands, each of which ends by itself after about a second of CPU time. Several workers run through the
-list at once, each in a folder of its own below the one that holds the inputs.
+A load is a list of commands, each of which ends by itself after seconds at most. Several workers run through the list
+at once, each in a folder of its own below the one that holds the inputs.
 
-Run as a program it is the load itself: completeness_loads.py NAME FOLDER CPU-SECONDS runs every command at least once, and on until
-all have spent that much CPU time.
+Run as a program it is the load itself: completeness_loads.py NAME FOLDER CPU-SECONDS [WORKERS] runs every command at
+least once, and on until all have spent that much CPU time. There are as many workers as CPUs by default.
 """
 
 import concurrent.futures
@@ -30,13 +30,19 @@ class Load:
     commands: object
     prepare: object = lambda folder: None
     least_percent: float = 99.9
-    program: str = ""  # path of the program; by default `name` in PATH
+    program: str = ""  # by default `name` in PATH
+
+    @property
+    def path(self):
+        """Where the program is; "" if it is not installed."""
+        return os.path.realpath(found) if (found := self.program or shutil.which(self.name)) else ""
 
 
 def _text(folder):
     """Some megabytes of words: compressible, but not too well."""
     generator = random.Random(1)
-    words = ["".join(generator.choices("abcdefghijklmnopqrstuvwxyz", k=generator.randrange(2, 11))) for _ in range(4000)]
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    words = ["".join(generator.choices(letters, k=generator.randrange(2, 11))) for _ in range(4000)]
     with open(folder / "text", "w", encoding="ascii") as file:
         for _ in range(100_000):
             file.write(" ".join(generator.choices(words, k=12)) + "\n")
@@ -108,7 +114,8 @@ create index by_parent on item(parent, amount);
 select count(*), sum(a.amount) from item a join item b on b.parent = a.id where b.name like '%a%';
 select parent, group_concat(name), avg(amount) over (partition by parent % 10 order by amount)
   from item group by parent order by 3 desc limit 5;
-select json_extract(json_object('n', name, 'l', json_array(amount, parent)), '$.l[0]') x from item order by x desc limit 3;
+select json_extract(json_object('n', name, 'l', json_array(amount, parent)), '$.l[0]') x
+  from item order by x desc limit 3;
 delete from item where id % 3 = 0;
 """
 
@@ -183,7 +190,10 @@ CXX = """
 #include <unordered_map>
 #include <variant>
 #include <vector>
-template <int N> struct Tree { std::map<std::string, std::tuple<Tree<N - 1>, int>> children; std::vector<Tree<N - 1>> list; };
+template <int N> struct Tree {
+  std::map<std::string, std::tuple<Tree<N - 1>, int>> children;
+  std::vector<Tree<N - 1>> list;
+};
 template <> struct Tree<0> { std::variant<int, double, std::string> value; };
 template <int N> size_t Count(const Tree<N>& tree) {
   size_t sum = 0;
@@ -191,7 +201,9 @@ template <int N> size_t Count(const Tree<N>& tree) {
   for (const auto& child : tree.list) sum += Count(child);
   return sum;
 }
-template <> size_t Count<0>(const Tree<0>& tree) { return std::visit([](const auto& v) { return sizeof(v); }, tree.value); }
+template <> size_t Count<0>(const Tree<0>& tree) {
+  return std::visit([](const auto& value) { return sizeof(value); }, tree.value);
+}
 int main(int argc, char** argv) {
   Tree<8> tree;
   std::unordered_map<std::string, std::function<bool(const std::smatch&)>> rules;
@@ -209,10 +221,12 @@ class Circle extends Shape { area() { return Math.PI * super.area(); } }
 function fib(n) { return n < 2 ? n : fib(n - 1) + fib(n - 2); }
 const crypto = require("crypto"), zlib = require("zlib");
 for (let turn = 0; turn < 8; turn++) {
-  const items = Array.from({length: 30000}, (_, i) => ({id: i * 7919 % 10007, name: "item " + i, shape: i % 2 ? new Shape(i) : new Circle(i)}));
+  const items = Array.from({length: 30000}, (_, i) => (
+    {id: i * 7919 % 10007, name: "item " + i, shape: i % 2 ? new Shape(i) : new Circle(i)}));
   const text = JSON.stringify(items.map(({id, name}) => ({id, name})));
   JSON.parse(text).sort((a, b) => a.id - b.id || (a.name < b.name ? -1 : 1));
-  const seen = new Map(); for (const item of items) seen.set(item.id, (seen.get(item.id) ?? 0) + item.shape.area());
+  const seen = new Map();
+  for (const item of items) seen.set(item.id, (seen.get(item.id) ?? 0) + item.shape.area());
   text.replace(/"(\w+)":(\d+)/g, (all, key, value) => key + value); fib(24);
   zlib.inflateSync(zlib.deflateSync(text)); crypto.createHash("sha256").update(text).digest("hex");
   crypto.pbkdf2("secret", "salt", 20000, 32, "sha512", () => {});
@@ -296,7 +310,7 @@ LOADS = {
         Load(
             "clang",
             ("clang",),
-            lambda folder: [["/usr/bin/clang++-16", "-O2", "-std=c++20", "-c", str(folder / "heavy.cc"), "-o", "heavy.o"]],
+            lambda folder: [["/usr/bin/clang++-16", "-O2", "-std=c++20", "-c", str(folder / "heavy.cc"), "-o", "out.o"]],
             _source,
             program="/usr/bin/clang++-16",
         ),
@@ -310,9 +324,9 @@ def children_cpu_seconds():
     return usage.ru_utime + usage.ru_stime
 
 
-def run(load, folder, cpu_seconds):
-    """Runs through the commands with as many workers as there are CPUs, each through all of them and then on until they
-    have spent `cpu_seconds` together."""
+def run(load, folder, cpu_seconds, workers):
+    """Runs through the commands with several workers, each through all of them and then on until they have spent
+    `cpu_seconds` together."""
     commands = load.commands(folder)
     enough = threading.Event()
 
@@ -327,11 +341,15 @@ def run(load, folder, cpu_seconds):
             if children_cpu_seconds() >= cpu_seconds:
                 enough.set()
 
-    workers = os.cpu_count() or 1
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
         for worker in [pool.submit(work, number) for number in range(workers)]:
             worker.result()
 
 
 if __name__ == "__main__":
-    run(LOADS[sys.argv[1]], pathlib.Path(sys.argv[2]), float(sys.argv[3]))
+    run(
+        LOADS[sys.argv[1]],
+        pathlib.Path(sys.argv[2]),
+        float(sys.argv[3]),
+        int(sys.argv[4]) if len(sys.argv) > 4 else os.cpu_count() or 1,
+    )

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Unmodified programs of the distribution: their stacks reach the root. scripts/check_completeness runs more of them, for
-longer."""
+"""Unmodified programs of the distribution: their stacks reach the root. scripts/check_completeness runs more of them,
+and longer."""
 
 import unittest
 
