@@ -67,8 +67,8 @@ std::optional<Frame> Locator::LocateUser(CodeAddress<ProcessAddress> address, co
                                          uint64_t time_ns) {
   Process& process = moment.process;
   const ProcessAddress lookup = address.ForLookup();
-  const Mapping* mapping = moment.mappings != nullptr ? moment.mappings->Find(lookup)
-                                                      : processes_.FindMapping(process, lookup, time_ns);
+  const Mapping* mapping =
+      moment.mappings != nullptr ? moment.mappings->Find(lookup) : processes_.FindMapping(process, lookup, time_ns);
   if (mapping == nullptr) return std::nullopt;
   if (!mapping->is_file() && mapping->path != "[vdso]") {
     OpenPerfMap(process, time_ns);

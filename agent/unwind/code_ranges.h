@@ -29,9 +29,10 @@ struct RangesRef {
   uint32_t count = 0;
 };
 
-// Writes `ranges` where the walk reads them: as one array, or above KILN_MAX_RANGES as several below an index. `allocate`
-// gives zeroed memory for so many bytes and the reference to it. nullopt if it gave none, or for more ranges than an
-// index has room for (4 million; vm.max_map_count is 65530 unless raised); what was allocated until then stays so.
+// Writes `ranges` where the walk reads them: as one array, or above KILN_MAX_RANGES as several below an index.
+// `allocate` gives zeroed memory for so many bytes and the reference to it. nullopt if it gave none, or for more ranges
+// than an index has room for (4 million; vm.max_map_count is 65530 unless raised); what was allocated until then stays
+// so.
 using RangeMemory = std::pair<kiln_ref, std::byte*>;
 std::optional<RangesRef> LayOutRanges(std::span<const kiln_code_range> ranges,
                                       absl::FunctionRef<std::optional<RangeMemory>(size_t bytes)> allocate);

@@ -49,8 +49,8 @@ void StackWalker::SetRanges(std::span<const kiln_code_range> ranges, uint64_t ve
   range_count_ = laid_out ? laid_out->count : 0;
 }
 
-StackWalker::Walked StackWalker::Walk(const StackCopy& stack, std::span<const kiln_code_range> ranges,
-                                      uint64_t version, uint32_t epoch) {
+StackWalker::Walked StackWalker::Walk(const StackCopy& stack, std::span<const kiln_code_range> ranges, uint64_t version,
+                                      uint32_t epoch) {
   SetRanges(ranges, version);
   stack_ = stack;
   left_copy_ = false;

@@ -24,8 +24,8 @@ struct PageId {
   }
 };
 
-// The unwind tables in table memory: a directory per object file, pages as they are asked for. When memory runs out, the
-// pages that no walk used for longest go. Thread-compatible.
+// The unwind tables in table memory: a directory per object file, pages as they are asked for. When memory runs out,
+// the pages that no walk used for longest go. Thread-compatible.
 class UnwindTables {
  public:
   struct Counts {

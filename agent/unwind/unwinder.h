@@ -32,8 +32,8 @@ struct UnwinderOptions {
 // Keeps the kernel side able to walk user stacks, and walks those itself that it could not.
 //
 // A stack that the kernel side lacks tables for comes with registers and memory. It is walked here by the same rules at
-// once, or, while pages of tables are being made, it waits for them. Meanwhile the kernel side learns of the process and
-// gets the pages, so that the next stack needs no copy.
+// once, or, while pages of tables are being made, it waits for them. Meanwhile the kernel side learns of the process
+// and gets the pages, so that the next stack needs no copy.
 //
 // Thread-compatible: on the collector's thread. Samples and events come in the order of their time.
 class Unwinder {
