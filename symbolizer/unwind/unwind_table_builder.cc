@@ -77,7 +77,7 @@ void UnwindTableBuilder::LoadCallFrameInformation(const ElfFile* debug_file) {
 
 void UnwindTableBuilder::ChooseTracked(std::span<CfiRows* const> rows) {
   CfaRegisterCounts counts{};
-  for (const CfiRows* source : rows) CountCalleeSavedCfa(machine_, source->section(), counts);
+  for (const CfiRows* source : rows) CountCalleeSavedCfa(machine_, source->section(), elf_, counts);
   const uint64_t tracked = ChooseTrackedRegister(counts);
   if (tracked == kNoDwarfRegister) return;
   const std::optional<uint8_t> number = machine_.FromDwarf(tracked);
