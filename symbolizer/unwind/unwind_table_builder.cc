@@ -41,7 +41,6 @@ Status UnwindTableBuilder::FindCode() {
     if (!segment.executable || segment.file_size == 0) continue;
     code_.push_back(Range(segment.address.value(), segment.address.value() + segment.file_size));
   }
-  if (code_.empty()) return Error(absl::StatusCode::kNotFound, "no executable segment");
   std::ranges::sort(code_, {}, &CodeExtent::begin);
   std::vector<CodeExtent> merged;
   for (const CodeExtent& range : code_) {
@@ -52,13 +51,9 @@ Status UnwindTableBuilder::FindCode() {
     }
   }
   code_ = std::move(merged);
-  base_ = ElfAddress(code_.front().begin.value() / kPageBytes * kPageBytes);
-  const uint64_t pages = (code_.back().end.value() - 1 - base_.value()) / kPageBytes + 1;
-  if (pages > kMaxTablePages) {
-    return Error(absl::StatusCode::kResourceExhausted, "code over {} pages of 64 KiB; the limit is {}", pages,
-                 kMaxTablePages);
-  }
-  page_count_ = static_cast<uint32_t>(pages);
+  KILN_ASSIGN_OR_RETURN(const CodeSpan span, FindCodeSpan(elf_));
+  base_ = span.base;
+  page_count_ = span.page_count;
   return absl::OkStatus();
 }
 
