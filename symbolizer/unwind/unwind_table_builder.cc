@@ -171,19 +171,18 @@ CodeExtent UnwindTableBuilder::EntryCode() {
 void UnwindTableBuilder::FillAroundTrampolines(const CodeExtent& range) {
   uint64_t at = range.begin.value();
   const uint64_t end = range.end.value();
+  // One that begins before the range or ends behind it counts, too.
+  uint64_t from = std::max(at - std::min(at, kTrampolineMargin), segment_.begin.value());
+  const uint64_t to = std::min(end + kTrampolineMargin, segment_.end.value());
   while (at < end) {
-    // One that begins before the page or ends behind it counts, too.
-    const uint64_t from = std::max({at - std::min(at, kTrampolineMargin), segment_.begin.value(), code_begin_});
-    const std::span<const std::byte> code = Code(from, std::min(end + kTrampolineMargin, segment_.end.value()));
-    const std::optional<SignalTrampoline> found = FindSignalTrampoline(machine_, code);
+    const std::optional<SignalTrampoline> found = FindSignalTrampoline(machine_, Code(from, to));
     if (!found || from + found->offset >= end) break;
-    const uint64_t begin = std::max(at, from + found->offset);
-    const uint64_t behind = from + found->offset + found->size;
-    if (behind > at) {
-      FillUnknown(Range(at, begin));
-      AddRule(Range(begin, std::min(behind, end)), SignalTrampolineRule(machine_));
-    }
-    at = std::max(at + 1, behind);
+    const uint64_t begin = from + found->offset;
+    from = begin + found->size;
+    if (from <= at) continue;
+    FillUnknown(Range(at, std::max(at, begin)));
+    AddRule(Range(std::max(at, begin), std::min(from, end)), SignalTrampolineRule(machine_));
+    at = from;
   }
   FillUnknown(Range(at, end));
 }
