@@ -50,7 +50,7 @@ struct kiln_process {
 	kiln_ref ranges; /* of struct kiln_code_range[range_count], ascending */
 	/* Mutable. Set by the kernel side when the process maps or unmaps code: what is here may be out of date. */
 	__u32 stale;
-	__u32 reserved[4];
+	__u32 reserved[6];
 };
 
 /* What walks the frames of a code range. Runtimes get numbers of their own. */
@@ -167,7 +167,8 @@ enum kiln_value_kind {
 
 enum kiln_rule_flags {
 	KILN_RULE_DERIVED = 1 << 0, /* from the instructions, not from unwind information */
-	KILN_RULE_SIGNAL_FRAME = 1 << 1, /* the caller was interrupted, it did not call: its address is no return address */
+	KILN_RULE_SIGNAL_FRAME =
+		1 << 1, /* the caller was interrupted, it did not call: its address is no return address */
 };
 
 enum {
