@@ -241,7 +241,7 @@ void GoRows::AddX86(const GoFunction& function, RowSink& sink) {
     const ElfAddress last(depth.end.value() - kAddRsp8Bytes);
     if (fp->set < last && depth.begin < last && code.IsAt(last, kAddRsp8)) sink.Add(last, FrameOnSp(depth.bytes, true));
   }
-  if (new_stack) sink.Add(*new_stack, SpecialRule(KILN_SPECIAL_ROOT));
+  if (new_stack && !depths.empty()) sink.Add(*new_stack, SpecialRule(KILN_SPECIAL_ROOT));
   if (!ok) {
     ++counts_.damaged;
     sink.Add(depths.empty() ? function.extent.begin : depths.back().end, SpecialRule(KILN_SPECIAL_DAMAGED));
@@ -288,7 +288,7 @@ void GoRows::AddArm64(const GoFunction& function, RowSink& sink) {
     sink.Add(on_fp, by_fp);
     sink.Add(last, frame);
   }
-  if (new_stack) sink.Add(*new_stack, SpecialRule(KILN_SPECIAL_ROOT));
+  if (new_stack && !depths.empty()) sink.Add(*new_stack, SpecialRule(KILN_SPECIAL_ROOT));
   if (!ok) {
     ++counts_.damaged;
     sink.Add(depths.empty() ? function.extent.begin : depths.back().end, SpecialRule(KILN_SPECIAL_DAMAGED));
