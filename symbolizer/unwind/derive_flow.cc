@@ -34,6 +34,17 @@ bool HasTarget(CodeOp op) {
   return op == CodeOp::kJump || op == CodeOp::kCondition || op == CodeOp::kCall || op == CodeOp::kCallBeforeGap;
 }
 
+bool EndsFlow(CodeOp op) {
+  switch (op) {
+    case CodeOp::kJump:
+    case CodeOp::kJumpIndirect:
+    case CodeOp::kReturn:
+    case CodeOp::kStop:
+    case CodeOp::kCallBeforeGap: return true;
+    default: return false;
+  }
+}
+
 }  // namespace
 
 const char* UnclearText(Unclear reason) {
@@ -87,7 +98,8 @@ void CodeFlow::MakeBlocks(std::span<const uint32_t> known, std::span<const uint3
     const bool called = has(sweep_.calls, at_call, begin);
     block.is_start = has(known, at_known, begin) || called;
     const bool is_pointer = has(sweep_.pointers, at_pointer, begin);
-    block.is_likely = has(likely, at_likely, begin) || is_pointer || is_region;
+    block.is_likely = has(likely, at_likely, begin) || is_pointer;
+    block.is_region = is_region;
     blocks_.push_back(block);
   }
 }
@@ -150,6 +162,7 @@ void CodeFlow::Enter(uint32_t from, uint32_t to, FrameState state, Attempt& atte
     }
     attempt.changed.emplace_back(to, kNoBlock);
     block.state = Intern(state);
+    block.attempt = attempts_;
     attempt.work.push_back(to);
     return;
   }
@@ -161,7 +174,7 @@ void CodeFlow::Enter(uint32_t from, uint32_t to, FrameState state, Attempt& atte
   }
   if (met.rsp() == known.rsp() && met.rbp() == known.rbp()) {
     ++attempt.joins;
-  } else if (attempt.is_guess) {  // must not take from what is known
+  } else if (attempt.is_guess && block.attempt != attempts_) {  // must not take from what is known
     attempt.fault = Fault::kJoin;
     return;
   }
@@ -196,11 +209,8 @@ void CodeFlow::RunBlock(uint32_t number, Attempt& attempt) {
       case CodeOp::kJump: return branch(event.value);
       case CodeOp::kCondition: branch(event.value); break;
       case CodeOp::kJumpIndirect:
-        if (!state.IsLikeEntry()) {
-          attempt.indirect.emplace_back(event.at, Intern(state));
-        } else {
-          ++attempt.evidence;
-        }
+        // A jump table, or another function's beginning: then it proves nothing.
+        if (!state.IsLikeEntry()) attempt.indirect.emplace_back(event.at, Intern(state));
         return;
       case CodeOp::kReturn:
         attempt.fault = state.CheckReturn();
@@ -224,6 +234,8 @@ void CodeFlow::RunBlock(uint32_t number, Attempt& attempt) {
 }
 
 void CodeFlow::Follow(uint32_t start, const FrameState& state, Attempt& attempt) {
+  ++attempts_;
+  blocks_[start].attempt = attempts_;
   attempt.changed.emplace_back(start, blocks_[start].state);
   blocks_[start].state = Intern(state);
   attempt.work.push_back(start);
@@ -240,18 +252,55 @@ void CodeFlow::TakeBack(const Attempt& attempt) {
   }
 }
 
-void CodeFlow::Keep(const Attempt& attempt) {
+// Unreached code between the beginning of a function and the last that it reaches, before the next one begins, is part
+// of it.
+void CodeFlow::MarkInside(uint32_t start, const std::vector<uint32_t>& reached) {
+  uint32_t next = start + 1;
+  while (next < blocks_.size() && !blocks_[next].is_start) ++next;
+  uint32_t last = start;
+  for (const uint32_t block : reached) {
+    if (block < next) last = std::max(last, block);
+  }
+  for (uint32_t block = start + 1; block < last; ++block) blocks_[block].is_inside = true;
+}
+
+void CodeFlow::Keep(uint32_t start, const Attempt& attempt) {
+  std::vector<uint32_t> reached;
+  for (const auto& [block, state] : attempt.changed) reached.push_back(block);
+  MarkInside(start, reached);
   for (const auto& [offset, state] : attempt.indirect) indirect_.insert_or_assign(offset, state);
   for (const auto& [block, state] : attempt.after_call) after_call_.insert_or_assign(block, state);
 }
 
-// What only this flow has reached stays without a state.
-void CodeFlow::GiveUp(const Attempt& attempt) {
-  TakeBack(attempt);
-  for (const auto& [block, before] : attempt.changed) {
-    if (blocks_[block].state != kNoBlock) continue;
-    blocks_[block].given_up = true;
-    blocks_[block].reason = attempt.too_complex ? Unclear::kTooComplex : ReasonOf(attempt.fault);
+// All that can be reached and has no state stays without.
+void CodeFlow::GiveUp(uint32_t start, const Attempt& attempt) {
+  const Unclear reason = attempt.too_complex ? Unclear::kTooComplex : ReasonOf(attempt.fault);
+  std::vector<uint32_t> reached;
+  const auto reach = [&](uint32_t to) {
+    Block& block = blocks_[to];
+    if (block.state != kNoBlock || block.given_up || (block.is_start && to != start)) return;
+    block.given_up = true;
+    block.reason = reason;
+    reached.push_back(to);
+  };
+  reach(start);
+  for (size_t i = 0; i < reached.size(); ++i) {
+    const uint32_t number = reached[i];
+    const uint32_t end = BlockEnd(number);
+    bool goes_on = true;
+    for (uint32_t e = blocks_[number].first_event; e < sweep_.events.size() && sweep_.events[e].at < end; ++e) {
+      const CodeEvent& event = sweep_.events[e];
+      const bool branches = event.op == CodeOp::kJump || event.op == CodeOp::kCondition;
+      if (branches && event.value >= 0) reach(static_cast<uint32_t>(event.value));
+      if (event.op == CodeOp::kCondition || !EndsFlow(event.op)) continue;
+      goes_on = false;
+      break;
+    }
+    if (goes_on && number + 1 < blocks_.size()) reach(number + 1);
+  }
+  MarkInside(start, reached);
+  for (uint32_t block = start + 1; block < blocks_.size() && blocks_[block].is_inside; ++block) {
+    blocks_[block].given_up = blocks_[block].given_up || blocks_[block].state == kNoBlock;
   }
   ++unclear_functions_;
 }
@@ -262,13 +311,21 @@ void CodeFlow::RunStarts() {
     Attempt attempt;
     Follow(block, FrameState::AtEntry(), attempt);
     ++functions_;
-    attempt.ok() ? Keep(attempt) : GiveUp(attempt);
+    if (attempt.ok()) {
+      Keep(block, attempt);
+    } else {
+      TakeBack(attempt);
+      GiveUp(block, attempt);
+    }
   }
 }
 
 void CodeFlow::TryUnreached(uint32_t number) {
   Block& block = blocks_[number];
-  std::vector<FrameState> candidates = {FrameState::AtEntry()};
+  // A function may begin inside of another one's reach only if it looks like one in all respects.
+  const bool may_be_function = !block.is_inside || block.is_region || block.is_likely;
+  std::vector<FrameState> candidates;
+  if (may_be_function) candidates.push_back(FrameState::AtEntry());
   const auto add = [&](uint32_t state) {
     if (candidates.size() > kMaxCandidates || std::ranges::find(candidates, states_[state]) != candidates.end()) return;
     candidates.push_back(states_[state]);
@@ -306,19 +363,21 @@ void CodeFlow::TryUnreached(uint32_t number) {
   if (fitting.size() > 1 && std::ranges::any_of(fitting, [](const Result& result) { return result.joins != 0; })) {
     std::erase_if(fitting, [](const Result& result) { return result.joins == 0; });
   }
-  const bool entry_fits = !fitting.empty() && fitting.front().candidate == 0;
-  if (entry_fits && block.is_likely) fitting.erase(fitting.begin() + 1, fitting.end());
-  const bool believed = fitting.size() == 1 && (proven(fitting[0]) || block.is_likely);
+  const bool entry_fits = may_be_function && !fitting.empty() && fitting.front().candidate == 0;
+  if (entry_fits && (block.is_likely || (block.is_region && proven(fitting[0]))))
+    fitting.erase(fitting.begin() + 1, fitting.end());
+  const bool believed =
+      fitting.size() == 1 &&
+      (proven(fitting[0]) || (!block.is_inside && candidates.size() == 1 && (block.is_likely || block.is_region)));
   if (believed) {
     Attempt attempt{.is_guess = true};
     Follow(number, candidates[fitting[0].candidate], attempt);
-    Keep(attempt);
-    if (fitting[0].candidate == 0) ++functions_;
+    Keep(number, attempt);
+    if (entry_fits) ++functions_;
     return;
   }
   if (fitting.empty()) {
-    GiveUp(first);
-    block.reason = first.too_complex ? Unclear::kTooComplex : ReasonOf(first.fault);
+    GiveUp(number, first);
   } else {
     block.reason = fitting.size() > 1 ? Unclear::kAmbiguous : Unclear::kUnreached;
   }
@@ -328,7 +387,7 @@ void CodeFlow::TryUnreached(uint32_t number) {
 void CodeFlow::RunUnreached(bool likely) {
   for (uint32_t block = 0; block < blocks_.size(); ++block) {
     const Block& at = blocks_[block];
-    if (at.state != kNoBlock || at.given_up || at.is_likely < likely || at.is_start) continue;
+    if (at.state != kNoBlock || at.given_up || (likely && !at.is_likely && !at.is_region) || at.is_start) continue;
     // Targets of jumps that nobody has reached are reached from unreached code, which comes first.
     if (!at.after_stop && !at.is_likely) continue;
     TryUnreached(block);
@@ -356,24 +415,16 @@ void CodeFlow::Visit(const std::function<void(const Stretch&)>& visit) const {
     for (uint32_t i = block.first_event; i < sweep_.events.size() && sweep_.events[i].at < end && !ended; ++i) {
       const CodeEvent& event = sweep_.events[i];
       const uint32_t behind = event.at + event.bytes;
-      switch (event.op) {
-        case CodeOp::kJump:
-        case CodeOp::kJumpIndirect:
-        case CodeOp::kReturn:
-        case CodeOp::kStop:
-        case CodeOp::kCallBeforeGap:
-          visit({.begin = begin, .end = behind, .state = &state, .reason = {}});
-          ended = true;
-          break;
-        case CodeOp::kCondition: break;
-        default: {
-          const FrameState before = state;
-          (void)state.Apply(event);
-          if (before == state) break;
-          if (begin < behind) visit({.begin = begin, .end = behind, .state = &before, .reason = {}});
-          begin = behind;
-        }
+      if (EndsFlow(event.op)) {
+        visit({.begin = begin, .end = behind, .state = &state, .reason = {}});
+        ended = true;
+        continue;
       }
+      const FrameState before = state;
+      (void)state.Apply(event);
+      if (before == state) continue;
+      if (begin < behind) visit({.begin = begin, .end = behind, .state = &before, .reason = {}});
+      begin = behind;
     }
     if (!ended && begin < end) visit({.begin = begin, .end = end, .state = &state, .reason = {}});
   }

@@ -2,14 +2,14 @@
 // Follows the flow of control through swept code (derive_sweep.h) and finds the state of the frame (derive_state.h) in
 // each block of it: forward, from the beginnings of functions, over branches and calls, merged where ways meet.
 //
-// A flow that contradicts itself (a `ret` with a register on top of the stack, a jump into another function with a frame,
-// ways that meet with different stacks) is given up, and so is all that only it has reached.
+// A flow that contradicts itself (a `ret` with a register on top of the stack, a jump into another function with a
+// frame, ways that meet with different stacks) is given up, and so is all that only it has reached.
 //
 // Calls of functions that never return (abort) end a way; which these are is found first (derive_returns.h).
 //
 // Where functions begin: known beginnings (symbols), targets of calls. They have the state of a function's entry. Code
-// that nothing has reached by then begins a function that only pointers know, or it is the target of a jump table, or it
-// follows a call that was taken for one that doesn't return. Each state that may apply is tried: the entry's, those
+// that nothing has reached by then begins a function that only pointers know, or it is the target of a jump table, or
+// it follows a call that was taken for one that doesn't return. Each state that may apply is tried: the entry's, those
 // of the indirect jumps before it, the one behind the call. What leads to no contradiction and to a return or to code
 // whose state is known is believed if no other one does.
 #pragma once
@@ -72,8 +72,11 @@ class CodeFlow {
   struct Block : CodeBlock {
     uint32_t region = 0;
     uint32_t state = kNoBlock;
+    uint32_t attempt = 0;     // in which it got its first state
     bool is_start = false;    // a function begins here for sure
-    bool is_likely = false;   // perhaps
+    bool is_likely = false;   // perhaps: something points here
+    bool is_region = false;   // perhaps: it is aligned, behind padding
+    bool is_inside = false;   // part of a function that began before
     bool after_stop = false;  // the code before doesn't go on
     Unclear reason = Unclear::kUnreached;
     bool given_up = false;
@@ -102,9 +105,10 @@ class CodeFlow {
   void RunBlock(uint32_t block, Attempt& attempt);
   void Enter(uint32_t from, uint32_t to, FrameState state, Attempt& attempt);
   void LeaveFunction(const FrameState& state, Attempt& attempt);
-  void Keep(const Attempt& attempt);
+  void MarkInside(uint32_t start, const std::vector<uint32_t>& reached);
+  void Keep(uint32_t start, const Attempt& attempt);
   void TakeBack(const Attempt& attempt);
-  void GiveUp(const Attempt& attempt);
+  void GiveUp(uint32_t start, const Attempt& attempt);
   void RunStarts();
   void RunUnreached(bool likely);
   void TryUnreached(uint32_t block);
@@ -116,6 +120,7 @@ class CodeFlow {
   std::map<uint32_t, uint32_t> indirect_;    // offset of an indirect jump -> state there
   std::map<uint32_t, uint32_t> after_call_;  // block -> state behind the call before it
   uint64_t work_left_ = 0;
+  uint32_t attempts_ = 0;
   size_t functions_ = 0;
   size_t unclear_functions_ = 0;
 };

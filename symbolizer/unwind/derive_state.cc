@@ -64,8 +64,8 @@ void FrameState::Store(const FrameValue& place, const FrameValue& value) {
   *at = {.place = place, .value = value};
 }
 
-// What lies beyond the stack pointer may be gone, but for the return address that was just popped: signal handlers leave
-// 128 bytes there alone, and what is stored there is told.
+// What lies beyond the stack pointer may be gone, but for the return address that was just popped: signal handlers
+// leave 128 bytes there alone, and what is stored there is told.
 FrameState::Fault FrameState::MoveRsp(const FrameValue& to, uint32_t at) {
   if (!to.IsAddress()) {
     if (!Rebase()) NewBase(kRsp, at);
@@ -153,8 +153,7 @@ FrameState::Fault FrameState::Apply(const CodeEvent& event) {
       return SetRegister(event.reg, plus(registers_[event.base], event.value), event.at);
     case CodeOp::kAlign: NewBase(event.reg, event.at); return Fault::kNone;
     case CodeOp::kStore: Store(plus(registers_[event.base], event.value), registers_[event.reg]); return Fault::kNone;
-    case CodeOp::kLoad:
-      return SetRegister(event.reg, Load(plus(registers_[event.base], event.value)), event.at);
+    case CodeOp::kLoad: return SetRegister(event.reg, Load(plus(registers_[event.base], event.value)), event.at);
     case CodeOp::kExchange: {
       const FrameValue a = registers_[event.reg];
       const FrameValue b = registers_[event.base];

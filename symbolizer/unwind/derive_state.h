@@ -3,9 +3,9 @@
 // change it.
 //
 // Values are known as far as unwinding asks: the address of a place in the frame, the caller's RBP, the return address,
-// zero. A place is so many bytes from a base. Base 0 is the CFA. Where the stack pointer is aligned, or moved by an amount
-// that isn't known, what it is then becomes a base of its own, named after that instruction. The values at some places are
-// known, too: what was pushed and stored.
+// zero. A place is so many bytes from a base. Base 0 is the CFA. Where the stack pointer is aligned, or moved by an
+// amount that isn't known, what it is then becomes a base of its own, named after that instruction. The values at some
+// places are known, too: what was pushed and stored.
 //
 // The CFA is where it was when the function was entered. Functions that take their arguments off the stack, as V8's
 // builtins do, pop the return address, move the stack pointer, and push it again: with the return address in a register
@@ -49,15 +49,16 @@ class FrameState {
   Fault Apply(const CodeEvent& event);
   // kReturnDepth unless the stack pointer is at the return address, or isn't known.
   Fault CheckReturn() const;
-  // What is known on both ways to one place. kJoin if the frame is lost by it: the stack pointers differ, and no register
-  // has an address of the frame on both.
+  // What is known on both ways to one place. kJoin if the frame is lost by it: the stack pointers differ, and no
+  // register has an address of the frame on both.
   static Fault Meet(const FrameState& a, const FrameState& b, FrameState& out);
   // Forgets the registers but RSP and RBP, whose changes are not told across regions.
   void ForgetHolders();
 
   // The rule that holds here (flagged as derived), KILN_SPECIAL_ROOT or KILN_SPECIAL_UNCLEAR.
   kiln_rule Rule() const;
-  // base + offset of register `reg` as a rule names it; nullopt if it isn't known where in the frame that is. For tests.
+  // base + offset of register `reg` as a rule names it; nullopt if it isn't known where in the frame that is. For
+  // tests.
   std::optional<int64_t> OnCfa(uint8_t kiln_register, int32_t offset) const;
 
   // As for a caller, as far as unwinding is concerned.

@@ -96,8 +96,8 @@ class Sweeper {
       const bool is_known = next_known_ < known_.size() && known_[next_known_] == at_;
       if (is_known) EndPadding(true);
       const size_t limit = NextKnown();
-      if (ZYAN_FAILED(ZydisDecoderDecodeInstruction(&decoder_, &context_, code_.data() + at_, limit - at_,
-                                                    &instruction_))) {
+      if (ZYAN_FAILED(
+              ZydisDecoderDecodeInstruction(&decoder_, &context_, code_.data() + at_, limit - at_, &instruction_))) {
         // Data, or the next known instruction begins in the middle of this one.
         Stop(1);
         ++at_;
@@ -188,7 +188,9 @@ class Sweeper {
     targets.push_back(static_cast<uint32_t>(target));
     return static_cast<int32_t>(target);
   }
-  bool IsRelative() const { return (instruction_.attributes & ZYDIS_ATTRIB_IS_RELATIVE) != 0 && instruction_.raw.imm[0].is_relative; }
+  bool IsRelative() const {
+    return (instruction_.attributes & ZYDIS_ATTRIB_IS_RELATIVE) != 0 && instruction_.raw.imm[0].is_relative;
+  }
 
   void Visit() {
     if (instruction_.meta.category == ZYDIS_CATEGORY_COND_BR) {
@@ -224,16 +226,14 @@ class Sweeper {
       case ZYDIS_MNEMONIC_LEAVE: return Emit(CodeOp::kLeave);
       case ZYDIS_MNEMONIC_PUSHFQ: return Emit(CodeOp::kPushOther);
       case ZYDIS_MNEMONIC_POPFQ: return Emit(CodeOp::kPopOther);
-      case ZYDIS_MNEMONIC_ENTER:
-        Emit(CodeOp::kKill, kRbp);
-        return Emit(CodeOp::kKill, kRsp);
+      case ZYDIS_MNEMONIC_ENTER: Emit(CodeOp::kKill, kRbp); return Emit(CodeOp::kKill, kRsp);
       default: break;
     }
     if (IsVectorWithoutRegister(instruction_)) return;
     if (instruction_.mnemonic == ZYDIS_MNEMONIC_LEA) NotePointer();
     if (!Concerns()) return;
-    if (ZYAN_FAILED(ZydisDecoderDecodeOperands(&decoder_, &context_, &instruction_, operands_,
-                                               instruction_.operand_count))) {
+    if (ZYAN_FAILED(
+            ZydisDecoderDecodeOperands(&decoder_, &context_, &instruction_, operands_, instruction_.operand_count))) {
       return;
     }
     VisitOperands();
@@ -264,8 +264,8 @@ class Sweeper {
     }
     if (IsFrameOrHolder(static_cast<uint8_t>(raw.modrm.reg | raw.rex.R << 3))) return true;
     if (raw.modrm.mod == 3) return IsFrameOrHolder(static_cast<uint8_t>(raw.modrm.rm | raw.rex.B << 3));
-    const bool copies = instruction_.mnemonic == ZYDIS_MNEMONIC_LEA ||
-                        (instruction_.mnemonic == ZYDIS_MNEMONIC_MOV && frame_stored_);
+    const bool copies =
+        instruction_.mnemonic == ZYDIS_MNEMONIC_LEA || (instruction_.mnemonic == ZYDIS_MNEMONIC_MOV && frame_stored_);
     const uint8_t base = copies ? EncodedBase() : 0xff;
     return base != 0xff && IsFrameOrHolder(base);
   }
@@ -274,7 +274,8 @@ class Sweeper {
     const auto& raw = instruction_.raw;
     if (raw.modrm.mod != 0 || raw.modrm.rm != 5) return;
     const auto target = static_cast<int64_t>(at_) + instruction_.length + raw.disp.value;
-    if (target >= 0 && target < static_cast<int64_t>(code_.size())) out_.pointers.push_back(static_cast<uint32_t>(target));
+    if (target >= 0 && target < static_cast<int64_t>(code_.size()))
+      out_.pointers.push_back(static_cast<uint32_t>(target));
   }
 
   // A memory operand that is a whole register and a constant.
@@ -305,7 +306,8 @@ class Sweeper {
     switch (instruction_.mnemonic) {
       case ZYDIS_MNEMONIC_PUSH:
         if (instruction_.operand_width != 64) return Emit(CodeOp::kKill, kRsp);
-        return IsWholeRegister(first) ? Emit(CodeOp::kPush, *GeneralRegister(first.reg.value)) : Emit(CodeOp::kPushOther);
+        return IsWholeRegister(first) ? Emit(CodeOp::kPush, *GeneralRegister(first.reg.value))
+                                      : Emit(CodeOp::kPushOther);
       case ZYDIS_MNEMONIC_POP: {
         if (instruction_.operand_width != 64) return Emit(CodeOp::kKill, kRsp);
         if (!IsWholeRegister(first)) return Emit(CodeOp::kPopOther);
@@ -321,7 +323,7 @@ class Sweeper {
       case ZYDIS_MNEMONIC_LEA:
         if (const auto base = PlainBase(second); base && IsWholeRegister(first)) {
           const uint8_t reg = *GeneralRegister(first.reg.value);
-          if (IsFrameOrHolder(*base)) return Set(reg, *base, second.mem.disp.value);
+          if (IsFrameOrHolder(*base) || reg == kRsp || reg == kRbp) return Set(reg, *base, second.mem.disp.value);
         }
         break;
       case ZYDIS_MNEMONIC_ADD:
@@ -398,7 +400,8 @@ class Sweeper {
   void KillWritten() {
     for (size_t i = 0; i < instruction_.operand_count; ++i) {
       const ZydisDecodedOperand& operand = operands_[i];
-      if (operand.type != ZYDIS_OPERAND_TYPE_REGISTER || (operand.actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) == 0) continue;
+      if (operand.type != ZYDIS_OPERAND_TYPE_REGISTER || (operand.actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) == 0)
+        continue;
       const auto reg = GeneralRegister(operand.reg.value);
       if (reg && IsFrameOrHolder(*reg)) Emit(CodeOp::kKill, *reg);
     }

@@ -3,9 +3,9 @@
 // those that move SP or RBP, copy or save an address of the frame, or change the flow of control. That is one
 // instruction in seven.
 //
-// Registers that hold an address of the frame are called holders (`mov rax, rsp`). A write to a holder is an event, too.
-// Where the pass takes code for the beginning of a function (a region), it forgets its holders: who follows a jump into
-// another region must do the same.
+// Registers that hold an address of the frame are called holders (`mov rax, rsp`). A write to a holder is an event,
+// too. Where the pass takes code for the beginning of a function (a region), it forgets its holders: who follows a jump
+// into another region must do the same.
 //
 // Data between functions is decoded as if it were code. That is harmless: nothing flows into it.
 #pragma once
@@ -25,25 +25,25 @@ inline constexpr uint8_t kRbp = 5;
 inline constexpr uint16_t kCallerSaved = 0x0fc7;  // System V ABI: RAX, RCX, RDX, RSI, RDI, R8 … R11
 
 enum class CodeOp : uint8_t {
-  kPush,          // reg
-  kPushOther,     // 8 bytes of something else
-  kPop,           // reg
-  kPopOther,      // 8 bytes to somewhere else
-  kSet,           // reg = base + value
-  kAlign,         // reg is rounded down
-  kStore,         // *(base + value) = reg
-  kLoad,          // reg = *(base + value)
-  kExchange,      // reg and base
-  kLeave,         // RSP = RBP, pop RBP
-  kKill,          // reg = something else
-  kZero,          // reg = 0
-  kCall,          // value: target, or kOutside
-  kCallBeforeGap, // the same; padding follows, so it may not return
-  kJump,          // value: target, or kOutside
-  kCondition,     // jumps to the target, or goes on
+  kPush,           // reg
+  kPushOther,      // 8 bytes of something else
+  kPop,            // reg
+  kPopOther,       // 8 bytes to somewhere else
+  kSet,            // reg = base + value
+  kAlign,          // reg is rounded down
+  kStore,          // *(base + value) = reg
+  kLoad,           // reg = *(base + value)
+  kExchange,       // reg and base
+  kLeave,          // RSP = RBP, pop RBP
+  kKill,           // reg = something else
+  kZero,           // reg = 0
+  kCall,           // value: target, or kOutside
+  kCallBeforeGap,  // the same; padding follows, so it may not return
+  kJump,           // value: target, or kOutside
+  kCondition,      // jumps to the target, or goes on
   kJumpIndirect,
   kReturn,
-  kStop,          // the end of this way: ud2, hlt, int3, or no instruction
+  kStop,  // the end of this way: ud2, hlt, int3, or no instruction
 };
 
 // Instead of the target of a branch: not in this code; in this code, but no instruction.
@@ -65,10 +65,10 @@ inline constexpr size_t kMaxSweepEvents = 2 << 20;
 
 // All positions are offsets from the beginning of the swept code, ascending unless said otherwise.
 struct CodeSweep {
-  uint32_t size = 0;          // bytes that were swept
+  uint32_t size = 0;  // bytes that were swept
   uint64_t instructions = 0;
   std::vector<CodeEvent> events;
-  std::vector<bool> starts;   // [i]: an instruction begins at offset i
+  std::vector<bool> starts;        // [i]: an instruction begins at offset i
   std::vector<uint32_t> breaks;    // first instructions behind one that doesn't go on, and behind the padding there
   std::vector<uint32_t> regions;   // likely beginnings of functions
   std::vector<uint32_t> calls;     // targets of calls. Not sorted, may repeat
