@@ -4,16 +4,12 @@
 #include <Zydis/Zydis.h>
 
 #include <algorithm>
-#include <cstring>
 #include <limits>
 #include <optional>
-#include <string_view>
 
 namespace kiln::symbolizer {
 namespace {
 
-// mov rax, SYS_rt_sigreturn; syscall
-constexpr std::string_view kSignalReturn("\x48\xc7\xc0\x0f\0\0\0\x0f\x05", 9);
 constexpr uint32_t kFunctionAlignment = 16;
 constexpr uint16_t kFrameRegisters = 1 << kRsp | 1 << kRbp;
 
@@ -119,18 +115,10 @@ class Sweeper {
     }
     out_.size = static_cast<uint32_t>(std::min(at_, code_.size()));
     out_.starts.resize(out_.size);
-    FindSignals();
     return std::move(out_);
   }
 
  private:
-  void FindSignals() {
-    const std::string_view text(reinterpret_cast<const char*>(code_.data()), out_.size);
-    for (size_t found = text.find(kSignalReturn); found != text.npos; found = text.find(kSignalReturn, found + 1)) {
-      out_.signals.push_back(static_cast<uint32_t>(found));
-    }
-  }
-
   size_t NextKnown() const {
     const size_t next = next_known_ < known_.size() && known_[next_known_] == at_ ? next_known_ + 1 : next_known_;
     return next < known_.size() ? std::min<size_t>(known_[next], code_.size()) : code_.size();

@@ -74,7 +74,6 @@ struct CodeSweep {
   std::vector<uint32_t> calls;     // targets of calls. Not sorted, may repeat
   std::vector<uint32_t> jumps;     // targets of jumps, the same
   std::vector<uint32_t> pointers;  // targets of `lea reg, [rip + …]`, the same
-  std::vector<uint32_t> signals;   // trampolines that return from signal handlers
 };
 
 // Decodes `code`, at most the limits above. `begin` is its address, `known` are offsets at which instructions begin
