@@ -57,15 +57,23 @@ const char* UnclearText(Unclear reason) {
   return "unknown";
 }
 
-CodeFlow::CodeFlow(CodeSweep sweep, std::span<const uint32_t> known, std::span<const uint32_t> likely)
-    : sweep_(std::move(sweep)) {
-  MakeBlocks(known, likely);
+CodeFlow::CodeFlow(CodeSweep sweep, const Hints& hints) : sweep_(std::move(sweep)), hints_(hints) {
+  MakeBlocks();
   ResolveTargets();
-  EndAtCallsWithoutReturn(known, likely);
+  EndAtCallsWithoutReturn();
+  for (uint32_t block = 0; block < blocks_.size(); ++block) {
+    const uint32_t end = BlockEnd(block);
+    for (uint32_t i = blocks_[block].first_event; i < sweep_.events.size() && sweep_.events[i].at < end; ++i) {
+      const CodeEvent& event = sweep_.events[i];
+      const bool jumps = event.op == CodeOp::kJump || event.op == CodeOp::kCondition;
+      if (jumps && event.value >= 0) sources_.emplace_back(static_cast<uint32_t>(event.value), block);
+    }
+  }
+  std::ranges::sort(sources_);
   work_left_ = kWorkPerEvent * (sweep_.events.size() + blocks_.size() + 1000);
 }
 
-void CodeFlow::MakeBlocks(std::span<const uint32_t> known, std::span<const uint32_t> likely) {
+void CodeFlow::MakeBlocks() {
   Normalize(sweep_.calls);
   Normalize(sweep_.jumps);
   Normalize(sweep_.pointers);
@@ -74,7 +82,10 @@ void CodeFlow::MakeBlocks(std::span<const uint32_t> known, std::span<const uint3
   for (const std::vector<uint32_t>* more : {&sweep_.calls, &sweep_.jumps}) {
     begins.insert(begins.end(), more->begin(), more->end());
   }
-  begins.insert(begins.end(), known.begin(), known.end());
+  begins.insert(begins.end(), hints_.known.begin(), hints_.known.end());
+  std::vector<uint32_t> table_targets;
+  for (const auto& [target, jump] : hints_.table_targets) table_targets.push_back(target);
+  begins.insert(begins.end(), table_targets.begin(), table_targets.end());
   Normalize(begins);
   blocks_.reserve(begins.size());
   uint32_t event = 0;
@@ -84,7 +95,7 @@ void CodeFlow::MakeBlocks(std::span<const uint32_t> known, std::span<const uint3
     while (position < list.size() && list[position] < offset) ++position;
     return position < list.size() && list[position] == offset;
   };
-  size_t at_break = 0, at_call = 0, at_known = 0, at_likely = 0, at_pointer = 0, at_region = 0;
+  size_t at_break = 0, at_call = 0, at_known = 0, at_likely = 0, at_pointer = 0, at_region = 0, at_table = 0;
   for (const uint32_t begin : begins) {
     if (begin >= sweep_.size || !sweep_.starts[begin]) continue;
     while (event < sweep_.events.size() && sweep_.events[event].at < begin) ++event;
@@ -96,10 +107,11 @@ void CodeFlow::MakeBlocks(std::span<const uint32_t> known, std::span<const uint3
     block.region = region;
     block.after_stop = has(sweep_.breaks, at_break, begin);
     const bool called = has(sweep_.calls, at_call, begin);
-    block.is_start = has(known, at_known, begin) || called;
+    block.is_start = has(hints_.known, at_known, begin) || called;
     const bool is_pointer = has(sweep_.pointers, at_pointer, begin);
-    block.is_likely = has(likely, at_likely, begin) || is_pointer;
+    block.is_likely = has(hints_.likely, at_likely, begin) || is_pointer;
     block.is_region = is_region;
+    block.is_table_target = has(table_targets, at_table, begin);
     blocks_.push_back(block);
   }
 }
@@ -112,7 +124,7 @@ void CodeFlow::ResolveTargets() {
   }
 }
 
-void CodeFlow::EndAtCallsWithoutReturn(std::span<const uint32_t> known, std::span<const uint32_t> likely) {
+void CodeFlow::EndAtCallsWithoutReturn() {
   std::vector<CodeBlock> blocks(blocks_.begin(), blocks_.end());
   const std::vector<bool> returns = FindReturningBlocks(sweep_.events, blocks);
   const size_t breaks = sweep_.breaks.size();
@@ -125,7 +137,7 @@ void CodeFlow::EndAtCallsWithoutReturn(std::span<const uint32_t> known, std::spa
   }
   if (sweep_.breaks.size() != breaks) {
     blocks_.clear();
-    MakeBlocks(known, likely);
+    MakeBlocks();
   }
   ResolveTargets();
 }
@@ -133,6 +145,11 @@ void CodeFlow::EndAtCallsWithoutReturn(std::span<const uint32_t> known, std::spa
 uint32_t CodeFlow::BlockAt(uint32_t offset) const {
   const auto found = std::ranges::lower_bound(blocks_, offset, {}, &Block::begin);
   return found == blocks_.end() || found->begin != offset ? kNoBlock : static_cast<uint32_t>(found - blocks_.begin());
+}
+
+uint32_t CodeFlow::BlockContaining(uint32_t offset) const {
+  const auto found = std::ranges::upper_bound(blocks_, offset, {}, &Block::begin);
+  return found == blocks_.begin() ? 0 : static_cast<uint32_t>(found - blocks_.begin()) - 1;
 }
 
 uint32_t CodeFlow::BlockEnd(uint32_t block) const {
@@ -209,8 +226,8 @@ void CodeFlow::RunBlock(uint32_t number, Attempt& attempt) {
       case CodeOp::kJump: return branch(event.value);
       case CodeOp::kCondition: branch(event.value); break;
       case CodeOp::kJumpIndirect:
-        // A jump table, or another function's beginning: then it proves nothing.
-        if (!state.IsLikeEntry()) attempt.indirect.emplace_back(event.at, Intern(state));
+        // Through a table, or to another function: then it proves nothing.
+        attempt.indirect.emplace_back(event.at, Intern(state));
         return;
       case CodeOp::kReturn:
         attempt.fault = state.CheckReturn();
@@ -292,8 +309,8 @@ void CodeFlow::GiveUp(uint32_t start, const Attempt& attempt) {
       const CodeEvent& event = sweep_.events[e];
       const bool branches = event.op == CodeOp::kJump || event.op == CodeOp::kCondition;
       if (branches && event.value >= 0) reach(static_cast<uint32_t>(event.value));
-      if (event.op == CodeOp::kCondition || !EndsFlow(event.op)) continue;
-      goes_on = false;
+      if (!EndsFlow(event.op)) continue;
+      goes_on = event.op == CodeOp::kCallBeforeGap;
       break;
     }
     if (goes_on && number + 1 < blocks_.size()) reach(number + 1);
@@ -320,8 +337,37 @@ void CodeFlow::RunStarts() {
   }
 }
 
+bool CodeFlow::HasUnreachedSource(uint32_t block) const {
+  auto source = std::ranges::lower_bound(sources_, block, {}, &std::pair<uint32_t, uint32_t>::first);
+  for (; source != sources_.end() && source->first == block; ++source) {
+    if (blocks_[source->second].state == kNoBlock) return true;
+  }
+  return false;
+}
+
+// A table may have been taken for longer than it is, so its targets only suggest a state.
+bool CodeFlow::TryTableTarget(uint32_t number) {
+  Block& block = blocks_[number];
+  auto target = std::ranges::lower_bound(hints_.table_targets, block.begin, {}, &std::pair<uint32_t, uint32_t>::first);
+  for (; target != hints_.table_targets.end() && target->first == block.begin; ++target) {
+    const auto jump = indirect_.find(target->second);
+    if (jump == indirect_.end()) continue;
+    FrameState state = states_[jump->second];
+    if (block.region != blocks_[BlockContaining(target->second)].region) state.ForgetHolders();
+    Attempt attempt{.is_guess = true};
+    Follow(number, state, attempt);
+    if (attempt.ok()) {
+      Keep(number, attempt);
+      return true;
+    }
+    TakeBack(attempt);
+  }
+  return false;
+}
+
 void CodeFlow::TryUnreached(uint32_t number) {
   Block& block = blocks_[number];
+  if (block.is_table_target && TryTableTarget(number)) return;
   // A function may begin inside of another one's reach only if it looks like one in all respects.
   const bool may_be_function = !block.is_inside || block.is_region || block.is_likely;
   std::vector<FrameState> candidates;
@@ -339,7 +385,7 @@ void CodeFlow::TryUnreached(uint32_t number) {
     if (jump->first < blocks_[function].begin) break;
     FrameState state = states_[jump->second];
     state.ForgetHolders();
-    if (states_.size() < kMaxFrameStates) add(Intern(state));
+    if (!state.IsLikeEntry() && states_.size() < kMaxFrameStates) add(Intern(state));
   }
 
   struct Result {
@@ -352,8 +398,11 @@ void CodeFlow::TryUnreached(uint32_t number) {
   for (size_t i = 0; i < candidates.size(); ++i) {
     Attempt attempt{.is_guess = true};
     Follow(number, candidates[i], attempt);
+    // Whoever jumps to the beginning of a function that nobody points to is the function itself.
+    const bool strange = i == 0 && may_be_function && !block.is_likely && HasUnreachedSource(number);
     TakeBack(attempt);
-    if (attempt.ok()) fitting.push_back({.candidate = i, .evidence = attempt.evidence, .joins = attempt.joins});
+    if (attempt.ok() && !strange)
+      fitting.push_back({.candidate = i, .evidence = attempt.evidence, .joins = attempt.joins});
     if (i == 0) first = std::move(attempt);
   }
   const auto proven = [](const Result& result) { return result.evidence + result.joins != 0; };
@@ -363,7 +412,7 @@ void CodeFlow::TryUnreached(uint32_t number) {
   if (fitting.size() > 1 && std::ranges::any_of(fitting, [](const Result& result) { return result.joins != 0; })) {
     std::erase_if(fitting, [](const Result& result) { return result.joins == 0; });
   }
-  const bool entry_fits = may_be_function && !fitting.empty() && fitting.front().candidate == 0;
+  const bool entry_fits = may_be_function && !fitting.empty() && fitting[0].candidate == 0;
   if (entry_fits && (block.is_likely || (block.is_region && proven(fitting[0]))))
     fitting.erase(fitting.begin() + 1, fitting.end());
   const bool believed =
@@ -389,14 +438,23 @@ void CodeFlow::RunUnreached(bool likely) {
     const Block& at = blocks_[block];
     if (at.state != kNoBlock || at.given_up || (likely && !at.is_likely && !at.is_region) || at.is_start) continue;
     // Targets of jumps that nobody has reached are reached from unreached code, which comes first.
-    if (!at.after_stop && !at.is_likely) continue;
+    if (!at.after_stop && !at.is_likely && !at.is_table_target) continue;
     TryUnreached(block);
+  }
+}
+
+void CodeFlow::RunTableTargets() {
+  for (uint32_t block = 0; block < blocks_.size(); ++block) {
+    const Block& at = blocks_[block];
+    if (at.is_table_target && at.state == kNoBlock && !at.given_up && !at.is_start) (void)TryTableTarget(block);
   }
 }
 
 void CodeFlow::Run() {
   RunStarts();
+  RunTableTargets();
   RunUnreached(true);
+  RunTableTargets();
   RunUnreached(false);
   state_numbers_.clear();
 }

@@ -20,6 +20,7 @@
 #include <functional>
 #include <map>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include <absl/container/flat_hash_map.h>
@@ -49,8 +50,15 @@ inline constexpr size_t kMaxFrameStates = 128 * 1024;
 // Thread-compatible.
 class CodeFlow {
  public:
-  // `known`: offsets where functions begin for sure; `likely`: where they may. Ascending.
-  CodeFlow(CodeSweep sweep, std::span<const uint32_t> known, std::span<const uint32_t> likely);
+  // All in offsets from the beginning of the swept code.
+  struct Hints {
+    std::span<const uint32_t> known;   // where functions begin for sure, ascending
+    std::span<const uint32_t> likely;  // where they may, ascending
+    // Targets of jumps through tables (derive_tables.h), each with the jump's offset; by target, ascending.
+    std::span<const std::pair<uint32_t, uint32_t>> table_targets;
+  };
+  // What the hints refer to has to live until Run is done.
+  CodeFlow(CodeSweep sweep, const Hints& hints);
   void Run();
 
   // After Run, calls `visit` for all code, ascending: what holds from `begin` to `end`; or why nothing is known, with
@@ -72,9 +80,10 @@ class CodeFlow {
   struct Block : CodeBlock {
     uint32_t region = 0;
     uint32_t state = kNoBlock;
-    uint32_t attempt = 0;     // in which it got its first state
-    bool is_start = false;    // a function begins here for sure
-    bool is_likely = false;   // perhaps: something points here
+    uint32_t attempt = 0;    // in which it got its first state
+    bool is_start = false;   // a function begins here for sure
+    bool is_likely = false;  // perhaps: something points here
+    bool is_table_target = false;
     bool is_region = false;   // perhaps: it is aligned, behind padding
     bool is_inside = false;   // part of a function that began before
     bool after_stop = false;  // the code before doesn't go on
@@ -95,10 +104,11 @@ class CodeFlow {
     bool ok() const { return fault == FrameState::Fault::kNone && !too_complex; }
   };
 
-  void MakeBlocks(std::span<const uint32_t> known, std::span<const uint32_t> likely);
+  void MakeBlocks();
   void ResolveTargets();
-  void EndAtCallsWithoutReturn(std::span<const uint32_t> known, std::span<const uint32_t> likely);
+  void EndAtCallsWithoutReturn();
   uint32_t BlockAt(uint32_t offset) const;
+  uint32_t BlockContaining(uint32_t offset) const;
   uint32_t BlockEnd(uint32_t block) const;
   uint32_t Intern(const FrameState& state);
   void Follow(uint32_t start, const FrameState& state, Attempt& attempt);
@@ -110,11 +120,16 @@ class CodeFlow {
   void TakeBack(const Attempt& attempt);
   void GiveUp(uint32_t start, const Attempt& attempt);
   void RunStarts();
+  void RunTableTargets();
   void RunUnreached(bool likely);
   void TryUnreached(uint32_t block);
+  bool TryTableTarget(uint32_t block);
+  bool HasUnreachedSource(uint32_t block) const;
 
   CodeSweep sweep_;
+  Hints hints_;
   std::vector<Block> blocks_;
+  std::vector<std::pair<uint32_t, uint32_t>> sources_;  // of jumps: target and source, blocks; ascending
   std::vector<FrameState> states_;
   absl::flat_hash_map<FrameState, uint32_t> state_numbers_;
   std::map<uint32_t, uint32_t> indirect_;    // offset of an indirect jump -> state there

@@ -4,6 +4,7 @@
 #include <Zydis/Zydis.h>
 
 #include <algorithm>
+#include <array>
 #include <limits>
 #include <optional>
 
@@ -11,6 +12,8 @@ namespace kiln::symbolizer {
 namespace {
 
 constexpr uint32_t kFunctionAlignment = 16;
+// Instructions between reading a jump table and jumping. Assembly computes something else in between.
+constexpr uint64_t kMaxTableDistance = 24;
 constexpr uint16_t kFrameRegisters = 1 << kRsp | 1 << kRbp;
 
 // Instructions on vectors and masks write no general register, but for these.
@@ -195,6 +198,7 @@ class Sweeper {
         if (IsRelative()) {
           Emit(CodeOp::kJump, 0, 0, Target(out_.jumps));
         } else {
+          NoteTableJump();
           Emit(CodeOp::kJumpIndirect);
         }
         stopped_ = true;
@@ -219,6 +223,8 @@ class Sweeper {
     }
     if (IsVectorWithoutRegister(instruction_)) return;
     if (instruction_.mnemonic == ZYDIS_MNEMONIC_LEA) NotePointer();
+    if (instruction_.mnemonic == ZYDIS_MNEMONIC_MOVSXD) NoteTableLoad();
+    if (instruction_.mnemonic == ZYDIS_MNEMONIC_ADD) NoteTableBase();
     if (!Concerns()) return;
     if (ZYAN_FAILED(
             ZydisDecoderDecodeOperands(&decoder_, &context_, &instruction_, operands_, instruction_.operand_count))) {
@@ -258,9 +264,45 @@ class Sweeper {
     return base != 0xff && IsFrameOrHolder(base);
   }
 
+  bool HasIndex(uint8_t log_scale) const {
+    const auto& raw = instruction_.raw;
+    return raw.modrm.mod != 3 && raw.modrm.rm == 4 && raw.sib.scale == log_scale;
+  }
+  void NoteTableLoad() {
+    const uint8_t base = EncodedBase();
+    if (!HasIndex(2) || base == 0xff || base >= pointer_in_.size() || pointer_in_[base].value() == 0) return;
+    table_loaded_at_ = out_.instructions;
+    table_register_ = static_cast<uint8_t>(instruction_.raw.modrm.reg | instruction_.raw.rex.R << 3);
+    table_base_ = pointer_in_[base];
+    table_ = ElfAddress(table_base_.value() + static_cast<uint64_t>(instruction_.raw.disp.value));
+  }
+  // The distances may count from elsewhere than the table.
+  void NoteTableBase() {
+    const auto& raw = instruction_.raw;
+    if (table_loaded_at_ == 0 || raw.modrm.mod != 3) return;
+    const auto a = static_cast<uint8_t>(raw.modrm.reg | raw.rex.R << 3);
+    const auto b = static_cast<uint8_t>(raw.modrm.rm | raw.rex.B << 3);
+    const uint8_t other = a == table_register_ ? b : b == table_register_ ? a : table_register_;
+    if (other != table_register_ && pointer_in_[other].value() != 0) table_base_ = pointer_in_[other];
+  }
+  void NoteTableJump() {
+    const auto& raw = instruction_.raw;
+    if (raw.modrm.mod == 3) {
+      if (table_loaded_at_ == 0 || out_.instructions - table_loaded_at_ > kMaxTableDistance) return;
+      out_.tables.push_back(
+          {.jump = static_cast<uint32_t>(at_), .table = table_, .base = table_base_, .is_absolute = false});
+      table_loaded_at_ = 0;
+    } else if (HasIndex(3) && raw.modrm.mod == 0 && raw.sib.base == 5) {
+      const ElfAddress table(static_cast<uint64_t>(raw.disp.value));
+      out_.tables.push_back({.jump = static_cast<uint32_t>(at_), .table = table, .base = {}, .is_absolute = true});
+    }
+  }
+
   void NotePointer() {
     const auto& raw = instruction_.raw;
     if (raw.modrm.mod != 0 || raw.modrm.rm != 5) return;
+    const uint64_t address = begin_.value() + at_ + instruction_.length + static_cast<uint64_t>(raw.disp.value);
+    pointer_in_[raw.modrm.reg | raw.rex.R << 3] = ElfAddress(address);
     const auto target = static_cast<int64_t>(at_) + instruction_.length + raw.disp.value;
     if (target >= 0 && target < static_cast<int64_t>(code_.size()))
       out_.pointers.push_back(static_cast<uint32_t>(target));
@@ -404,7 +446,12 @@ class Sweeper {
   bool after_call_ = false;  // the instruction before is a call
   bool padding_ = false;     // and padding came since
   uint16_t holders_ = 0;
-  bool frame_stored_ = false;  // a holder's value was stored in this region
+  bool frame_stored_ = false;                // a holder's value was stored in this region
+  std::array<ElfAddress, 16> pointer_in_{};  // by the last `lea reg, [rip + …]`
+  uint64_t table_loaded_at_ = 0;             // number of the instruction that read table_; 0 for none
+  uint8_t table_register_ = 0;
+  ElfAddress table_;
+  ElfAddress table_base_;
   ZydisDecoder decoder_;
   ZydisDecoderContext context_;
   ZydisDecodedInstruction instruction_;

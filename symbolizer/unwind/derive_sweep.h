@@ -63,6 +63,15 @@ struct CodeEvent {
 inline constexpr size_t kMaxSweepBytes = 16 << 20;
 inline constexpr size_t kMaxSweepEvents = 2 << 20;
 
+// A jump through a table: `movsxd rX, [rB + rI * 4]; add rX, rB; jmp rX` with 32-bit distances from rB, which a
+// `lea rB, [rip + …]` before has set; or `jmp [table + rI * 8]` with 64-bit addresses.
+struct CodeTable {
+  uint32_t jump;     // offset of the jump
+  ElfAddress table;  // its first entry
+  ElfAddress base;   // what the distances count from
+  bool is_absolute;
+};
+
 // All positions are offsets from the beginning of the swept code, ascending unless said otherwise.
 struct CodeSweep {
   uint32_t size = 0;  // bytes that were swept
@@ -73,6 +82,7 @@ struct CodeSweep {
   std::vector<uint32_t> regions;   // likely beginnings of functions
   std::vector<uint32_t> calls;     // targets of calls. Not sorted, may repeat
   std::vector<uint32_t> jumps;     // targets of jumps, the same
+  std::vector<CodeTable> tables;   // as they seem to be
   std::vector<uint32_t> pointers;  // targets of `lea reg, [rip + …]`, the same
 };
 

@@ -10,6 +10,8 @@
 #include <string_view>
 #include <utility>
 
+#include "symbolizer/unwind/derive_tables.h"
+
 namespace kiln::symbolizer {
 namespace {
 
@@ -56,7 +58,9 @@ const DerivedRows::Gap* DerivedRows::Analyse(const CodeExtent& extent) {
     const ElfAddress begin(extent.begin.value() + at);
     const std::vector<uint32_t> known = OffsetsIn(starts_->known, begin, code.size() - at);
     const std::vector<uint32_t> likely = OffsetsIn(starts_->likely, begin, code.size() - at);
-    CodeFlow flow(SweepCode(std::span(code).subspan(at), begin, known), known, likely);
+    CodeSweep sweep = SweepCode(std::span(code).subspan(at), begin, known);
+    const auto targets = ReadJumpTables(elf_, sweep, begin);
+    CodeFlow flow(std::move(sweep), {.known = known, .likely = likely, .table_targets = targets});
     flow.Run();
     AddFlow(flow, at, gap);
     at += std::max<uint32_t>(flow.sweep().size, 1);

@@ -249,7 +249,7 @@ StatusOr<GoFunction> GoPclntab::Read(size_t index) const {
   const ElfAddress name(header_.value() + names_at_ + words[0]);
   std::array<std::byte, kMaxGoNameBytes> text;
   const uint64_t available = std::min<uint64_t>(elf_->BytesFrom(name), text.size());
-  if (!names_->Read(name, std::span(text).first(available))) return Damaged("a name is cut");
+  if (available == 0 || !names_->Read(name, std::span(text).first(available))) return Damaged("a name is cut");
   const std::string_view chars = AsText(std::span(text).first(available));
   function.name = chars.substr(0, chars.find('\0'));
   return function;
