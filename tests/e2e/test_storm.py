@@ -63,8 +63,7 @@ class StormTest(harness.KilnTest):
 
     def assert_appear(self, count, expected, what):
         least = 0.99 * expected - 3 * math.sqrt(expected)
-        most = 1.01 * expected + 3 * math.sqrt(expected)
-        self.assertTrue(least <= count <= most, f"{what}: {count} samples of {expected:.0f}, {least:.0f} at least")
+        self.assertGreaterEqual(count, least, f"{what}: {count} samples of {expected:.0f}")
 
     def check(self, mode):
         truth, profiles = self.record_storm(mode)
