@@ -18,9 +18,9 @@ static __always_inline int regs_are_user(const struct kiln_regs *regs) {
 static __always_inline int regs_are_32bit(const struct kiln_regs *regs) {
 	return regs->cs != KILN_CS_USER_64;
 }
-#define REGS_IP(regs) ((regs)->ip)
-#define REGS_SP(regs) ((regs)->sp)
-#define REGS_FP(regs) ((regs)->bp)
+#define REGS_IP(saved) ((saved)->ip)
+#define REGS_SP(saved) ((saved)->sp)
+#define REGS_FP(saved) ((saved)->bp)
 #define REGS_MODE_FIELD cs
 
 #elif defined(__TARGET_ARCH_arm64)
@@ -37,9 +37,9 @@ static __always_inline int regs_are_user(const struct kiln_regs *regs) {
 static __always_inline int regs_are_32bit(const struct kiln_regs *regs) {
 	return (regs->pstate & KILN_PSTATE_MODE32) != 0;
 }
-#define REGS_IP(regs) ((regs)->pc)
-#define REGS_SP(regs) ((regs)->sp)
-#define REGS_FP(regs) ((regs)->regs[29])
+#define REGS_IP(saved) ((saved)->pc)
+#define REGS_SP(saved) ((saved)->sp)
+#define REGS_FP(saved) ((saved)->regs[29])
 #define REGS_MODE_FIELD pstate
 
 #endif

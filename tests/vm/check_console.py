@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """usage: check_console.py KERNEL LOG
 
-Judges what guest_init.sh printed on the console of an emulated machine: kiln must have ended well, and both of its
-files must give the functions of the load `shares` their names and their shares, within 10 points. Prints one line if
-so; otherwise what is wrong, with what kiln said, and exits with 1.
+Judges what guest_init.sh printed on the console of an emulated machine: the kernel must have accepted all programs with
+all options, kiln must have ended well, and both of its files must give the functions of the load `shares` their names
+and their shares, within 10 points. Prints one line if so; otherwise what is wrong, with what kiln said, and exits
+with 1.
 """
 
 import base64
@@ -32,9 +33,11 @@ def results(console):
 
 def faults(files):
     """Sentences that say what is wrong; none if all is well."""
-    for name in ("record.status", "record.stdout", "out.folded", "out.pb.gz"):
+    for name in ("verifier.status", "verifier", "record.status", "record.stdout", "out.folded", "out.pb.gz"):
         if name not in files:
             return [f"the guest has no {name}"]
+    if files["verifier.status"].strip() != b"0":
+        return ["the kernel refused programs, or told no cost"]
     if files["record.status"].strip() != b"0":
         return [f"kiln record exited with {files['record.status'].decode().strip()}"]
     lines = files["record.stdout"].decode().splitlines()
@@ -62,6 +65,11 @@ def faults(files):
     return wrong
 
 
+def costs(files):
+    """What each program cost the verifier: "NAME INSTRUCTIONS"."""
+    return re.findall(r"^verifier (\S+ \d+)$", files["verifier"].decode(), re.MULTILINE)
+
+
 def printable(text):
     """`text` without what would move the cursor of a terminal."""
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\x1bc", "", text)
@@ -75,10 +83,11 @@ def main(kernel, log):
     if not wrong:
         profile = pprof.parse(files["out.pb.gz"])
         shares = ", ".join(f"{name} {profile.share(name):.0%}" for name in ("seventy", "thirty"))
-        print(f"passed {kernel} ({files['uname'].decode().strip()}): {profile.count()} samples, {shares}")
+        print(f"passed {kernel} ({files['uname'].decode().strip()}): {profile.count()} samples, {shares}; verifier",
+              f"instructions {', '.join(costs(files))}")
         return 0
     print(*(f"{kernel}: {sentence}" for sentence in wrong), sep="\n")
-    for name in ("uname", "doctor", "record.stdout", "record.stderr", "out.folded", "dmesg"):
+    for name in ("uname", "verifier", "doctor", "record.stdout", "record.stderr", "out.folded", "dmesg"):
         if name in files:
             print(f"--- {name}", printable(files[name].decode(errors="replace"))[-4000:], sep="\n")
     if not ended:

@@ -17,6 +17,8 @@ uname -r >/out/uname
 cd /out
 kiln doctor >doctor 2>&1
 echo $? >doctor.status
+load_sampler >verifier 2>&1
+echo $? >verifier.status
 kiln record -F 99 -o out.folded -o out.pb.gz -- /bin/shares 10 >record.stdout 2>record.stderr
 echo $? >record.status
 dmesg >dmesg
