@@ -25,6 +25,20 @@ int ask_for_verifier_cost(struct bpf_object* object) {
   return 0;
 }
 
+// The whole of a program: "processed N insns". Newer kernels have another line "insns processed", function by function.
+static long instructions_in(const char* log) {
+  const char* at = log;
+  long instructions;
+  int end;
+
+  while ((at = strstr(at, "processed "))) {
+    end = 0;
+    if (sscanf(at, "processed %ld insns%n", &instructions, &end) == 1 && end > 0) return instructions;
+    at++;
+  }
+  return -1;
+}
+
 void print_verifier_cost(struct bpf_object* object) {
   struct bpf_program* program;
 
@@ -32,15 +46,12 @@ void print_verifier_cost(struct bpf_object* object) {
     const char* name = bpf_program__name(program);
     size_t size = 0;
     const char* log = bpf_program__log_buf(program, &size);
-    const char* processed;
-    unsigned long instructions;
 
     if (!log || !bpf_program__autoload(program)) continue;
-    processed = strstr(log, "processed ");
     if (bpf_program__fd(program) < 0)
       printf("verifier %s refused\n%s\n", name, log);
-    else if (processed && sscanf(processed, "processed %lu insns", &instructions) == 1)
-      printf("verifier %s %lu\n", name, instructions);
+    else if (instructions_in(log) > 0)
+      printf("verifier %s %ld\n", name, instructions_in(log));
     else
       printf("verifier %s unknown\n", name);
     bpf_program__set_log_buf(program, NULL, 0);
