@@ -1,11 +1,11 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
-/* What differs between the architectures: which mode the registers belong to, and the three that a walk starts with. */
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* What differs between the architectures: which mode the registers belong to, and the registers by their roles. */
 #ifndef KILN_ARCH_BPF_H
 #define KILN_ARCH_BPF_H
 
-#include "bpf/kernel.bpf.h"
+#include "bpf/environment.bpf.h"
 
-#if defined(__TARGET_ARCH_x86)
+#if defined(KILN_X86)
 
 enum {
 	KILN_CS_USER_64 = 0x33,
@@ -18,12 +18,17 @@ static __always_inline int regs_are_user(const struct kiln_regs *regs) {
 static __always_inline int regs_are_32bit(const struct kiln_regs *regs) {
 	return regs->cs != KILN_CS_USER_64;
 }
-#define REGS_IP(saved) ((saved)->ip)
-#define REGS_SP(saved) ((saved)->sp)
-#define REGS_FP(saved) ((saved)->bp)
+#define REGS_IP(r) ((r)->ip)
+#define REGS_SP(r) ((r)->sp)
+#define REGS_FP(r) ((r)->bp)
 #define REGS_MODE_FIELD cs
 
-#elif defined(__TARGET_ARCH_arm64)
+/* A saved return address as an address. */
+static __always_inline __u64 code_pointer(__u64 saved) {
+	return saved;
+}
+
+#elif defined(KILN_ARM64)
 
 enum {
 	KILN_KERNEL_STACK_BYTES = 16384,
@@ -37,10 +42,15 @@ static __always_inline int regs_are_user(const struct kiln_regs *regs) {
 static __always_inline int regs_are_32bit(const struct kiln_regs *regs) {
 	return (regs->pstate & KILN_PSTATE_MODE32) != 0;
 }
-#define REGS_IP(saved) ((saved)->pc)
-#define REGS_SP(saved) ((saved)->sp)
-#define REGS_FP(saved) ((saved)->regs[29])
+#define REGS_IP(r) ((r)->pc)
+#define REGS_SP(r) ((r)->sp)
+#define REGS_FP(r) ((r)->regs[KILN_ARM64_FP])
 #define REGS_MODE_FIELD pstate
+
+/* Without the pointer authentication code, which fills the bits above user space's 48 (52 are given out on request only). */
+static __always_inline __u64 code_pointer(__u64 saved) {
+	return saved & 0x0000ffffffffffffULL;
+}
 
 #endif
 

@@ -12,6 +12,8 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
 
+#include "bpf/registers.h"
+
 #define KILN_RELOCATED __attribute__((preserve_access_index))
 
 enum {
@@ -39,8 +41,15 @@ struct pid {
 	struct upid numbers[1];
 } KILN_RELOCATED;
 
+struct mm_struct {
+	unsigned long exec_vm; /* pages of code mappings */
+	unsigned long start_stack; /* where the first thread's stack began */
+} KILN_RELOCATED;
+
 struct task_struct {
 	void *stack;
+	struct mm_struct *mm;
+	__u64 self_exec_id; /* 64 bits since 5.7; counts the execs of the task and of those it was forked from */
 	unsigned int flags;
 	int pid;
 	int tgid;
@@ -65,19 +74,6 @@ static __always_inline struct task_struct *current_task(void) {
 
 #define TASK_READ(task, field) (KILN_TYPED_TASK ? (task)->field : BPF_CORE_READ(task, field))
 
-/* arch/x86/include/uapi/asm/ptrace.h struct pt_regs, arch/arm64/include/uapi/asm/ptrace.h struct user_pt_regs */
-#if defined(__TARGET_ARCH_x86)
-struct kiln_regs {
-	__u64 r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di, orig_ax, ip, cs, flags, sp, ss;
-};
-#elif defined(__TARGET_ARCH_arm64)
-struct kiln_regs {
-	__u64 regs[31], sp, pc, pstate;
-};
-#else
-#error "kiln samples x86-64 and arm64"
-#endif
-
 /* include/uapi/linux/bpf_perf_event.h; the system's header picks the build host's pt_regs, which BPF does not have */
 struct kiln_perf_event_context {
 	struct kiln_regs regs;
@@ -87,5 +83,15 @@ struct kiln_perf_event_context {
 
 /* struct pt_regs as a BTF name, for bpf_task_pt_regs */
 struct pt_regs;
+
+/* include/linux/mm_types.h; of the process, NULL for kernel threads */
+static __always_inline __u64 code_pages(struct task_struct *task) {
+	if (KILN_TYPED_TASK) {
+		struct mm_struct *mm = task->mm;
+
+		return mm ? mm->exec_vm : 0;
+	}
+	return BPF_CORE_READ(task, mm, exec_vm);
+}
 
 #endif

@@ -2,18 +2,21 @@
 /*
  * The sampler: one perf event per CPU calls on_sample at every tick. It asks whether the running thread is a target,
  * notes who it is, takes the kernel stack if the CPU was in the kernel, walks the user stack, and hands one record to
- * the CPU's ring buffer. on_fork keeps the table of targets complete when a target starts a child.
+ * the CPU's ring buffer. on_fork keeps the table of targets complete when a target starts a child; on_mapping marks what
+ * is known of a process as out of date.
  *
  * Every return before the record is handed over bumps a counter.
  */
 #include "bpf/arch.bpf.h"
 #include "bpf/counters.bpf.h"
+#include "bpf/defer.bpf.h"
 #include "bpf/filter.bpf.h"
 #include "bpf/identity.bpf.h"
 #include "bpf/kernel.bpf.h"
+#include "bpf/processes.bpf.h"
 #include "bpf/scratch.bpf.h"
-#include "bpf/unwind.bpf.h"
 #include "bpf/user_regs.bpf.h"
+#include "bpf/walk.bpf.h"
 #include "bpf/wire.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -43,21 +46,40 @@ static __always_inline int take_kernel_stack(void *context, struct scratch *scra
 	return scratch->walk.words >= config.kernel_frames ? KILN_STOP_KERNEL_DEPTH_LIMIT : KILN_STOP_ROOT;
 }
 
-/* Hands the record over; wakes the reader only when the ring runs half full, it comes by on a timer otherwise. */
-static __always_inline int submit(struct scratch *scratch, int with_identity) {
-	__u32 ring_index = scratch->record.sample.cpu % KILN_MAX_RINGS;
-	__u64 words = MASKED(scratch->walk.words, KILN_MAX_WORDS);
-	__u64 flags = BPF_RB_NO_WAKEUP;
-	void *ring;
-	long error;
+/* The user stack behind the words that are there. Returns why it ended. */
+static __always_inline int take_user_stack(struct scratch *scratch, struct task_struct *task, __u64 start_ns,
+					   __u64 exec_pages) {
+	__u32 tgid = scratch->record.sample.pid;
+	int stop;
+
+	start_walk(scratch);
+	if (!push_native(scratch, REGS_IP(&scratch->regs), 0))
+		return KILN_STOP_DEPTH_LIMIT;
+	if (regs_are_32bit(&scratch->regs))
+		return KILN_STOP_COMPAT_32BIT;
+	if (enter_process(scratch, start_ns, tgid, (__u32)TASK_READ(task, self_exec_id), exec_pages))
+		return KILN_STOP_PROCESS_UNKNOWN;
+	stop = walk_user_stack(scratch);
+	if (scratch->walk.derived)
+		scratch->record.sample.flags |= KILN_SAMPLE_DERIVED;
+	return stop;
+}
+
+/* The ring of this CPU, NULL if it has none. */
+static __always_inline void *find_ring(__u32 cpu) {
+	__u32 index = cpu % KILN_MAX_RINGS;
 
 	if (config.ring_count > 0 && config.ring_count < KILN_MAX_RINGS)
-		ring_index = scratch->record.sample.cpu % config.ring_count;
-	ring = bpf_map_lookup_elem(&rings, &ring_index);
-	if (!ring) {
-		count(KILN_COUNTER_NO_RING);
-		return -1;
-	}
+		index = cpu % config.ring_count;
+	return bpf_map_lookup_elem(&rings, &index);
+}
+
+/* Hands the record over; wakes the reader only when the ring runs half full, it comes by on a timer otherwise. */
+static __always_inline int submit(void *ring, struct scratch *scratch, int with_identity) {
+	__u64 words = MASKED(scratch->walk.words, KILN_MAX_WORDS);
+	__u64 flags = BPF_RB_NO_WAKEUP;
+	long error;
+
 	if (bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) > config.ring_bytes / 2) {
 		flags = BPF_RB_FORCE_WAKEUP;
 		count(KILN_COUNTER_WAKEUPS);
@@ -85,8 +107,10 @@ int on_sample(struct kiln_perf_event_context *context) {
 	struct identity_slot *slot;
 	struct kiln_sample *sample;
 	struct scratch *scratch;
+	__u64 exec_pages = 0;
 	__u32 kernel_words;
 	__u16 flags = 0;
+	void *ring;
 	int known;
 
 	count(KILN_COUNTER_SAMPLES);
@@ -102,6 +126,11 @@ int on_sample(struct kiln_perf_event_context *context) {
 		count(KILN_COUNTER_NO_SCRATCH);
 		return 0;
 	}
+	ring = find_ring(bpf_get_smp_processor_id());
+	if (!ring) {
+		count(KILN_COUNTER_NO_RING);
+		return 0;
+	}
 
 	sample = &scratch->record.sample;
 	sample->version = KILN_WIRE_VERSION;
@@ -112,37 +141,37 @@ int on_sample(struct kiln_perf_event_context *context) {
 	sample->cpu = bpf_get_smp_processor_id();
 	sample->kernel_stop = KILN_STOP_NONE;
 	sample->user_stop = KILN_STOP_NONE;
-	sample->reserved = 0;
+	sample->snapshot = 0;
 	scratch->walk.words = 0;
 
-	/* Field by field: the context may only be read in its own words. */
 	scratch->regs.REGS_MODE_FIELD = context->regs.REGS_MODE_FIELD;
-	if (regs_are_user(&scratch->regs)) {
+	if (regs_are_user(&scratch->regs))
 		flags |= KILN_SAMPLE_USER_MODE;
-		REGS_IP(&scratch->regs) = REGS_IP(&context->regs);
-		REGS_SP(&scratch->regs) = REGS_SP(&context->regs);
-		REGS_FP(&scratch->regs) = REGS_FP(&context->regs);
-	} else if (config.kernel_stacks) {
+	else if (config.kernel_stacks)
 		sample->kernel_stop = take_kernel_stack(context, scratch);
-	}
 	kernel_words = scratch->walk.words;
+	sample->flags = flags;
 
-	if (TASK_READ(task, flags) & KILN_PF_KTHREAD)
-		flags |= KILN_SAMPLE_KERNEL_THREAD;
-	else if (!(flags & KILN_SAMPLE_USER_MODE) && saved_user_regs(task, &scratch->regs))
+	if (TASK_READ(task, flags) & KILN_PF_KTHREAD) {
+		sample->flags |= KILN_SAMPLE_KERNEL_THREAD;
+	} else if (take_user_regs(context, task, flags & KILN_SAMPLE_USER_MODE, &scratch->regs)) {
 		sample->user_stop = KILN_STOP_NO_REGISTERS;
-	else if (REGS_IP(&scratch->regs) || REGS_SP(&scratch->regs))
-		sample->user_stop = walk_user_stack(scratch);
+	} else if (REGS_IP(&scratch->regs) || REGS_SP(&scratch->regs)) {
+		exec_pages = code_pages(task);
+		sample->user_stop = take_user_stack(scratch, task, TASK_READ(leader, start_boottime), exec_pages);
+	}
 	/* else a thread of the kernel's in a user process (io_uring's workers): its user registers are zero */
 
-	sample->flags = flags;
 	sample->kernel_words = kernel_words;
 	sample->user_words = scratch->walk.words - kernel_words;
+	if (walk_lacks_tables(sample->user_stop) &&
+	    !send_stack(context, ring, scratch, task, (__u32)TASK_READ(task, self_exec_id), exec_pages))
+		sample->flags |= KILN_SAMPLE_HAS_STACK;
 
 	fill_identity(&scratch->record.identity, task, leader);
 	slot = &scratch->identities[MASKED((__u32)pid_tgid, KILN_IDENTITY_SLOTS)];
 	known = identity_is_known(slot, &scratch->record.identity, (__u32)pid_tgid);
-	if (submit(scratch, !known))
+	if (submit(ring, scratch, !known))
 		slot->tid = 0;
 	return 0;
 }
@@ -161,5 +190,16 @@ int on_fork(__u64 *arguments) {
 		return 0;
 	if (bpf_map_update_elem(&target_pids, &tgid, &start, BPF_ANY))
 		count(KILN_COUNTER_TARGETS_FULL);
+	return 0;
+}
+
+/*
+ * A process looks for room for a new mapping. Whether it will hold code is not known yet, so this counts only for
+ * processes that are known to replace code; the others are noticed by mm_struct.exec_vm and by events.
+ * include/trace/events/mmap.h, 5.7+.
+ */
+SEC("tp_btf/vm_unmapped_area")
+int on_mapping(__u64 *arguments) {
+	mark_stale(bpf_get_current_pid_tgid() >> 32);
 	return 0;
 }

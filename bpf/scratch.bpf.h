@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
  * Per-CPU working memory. One sample is under way on a CPU at a time (the kernel refuses to nest perf_event programs:
  * bpf_prog_active), so every step of the walk may look its state up here instead of passing pointers: global functions
@@ -7,7 +7,9 @@
 #ifndef KILN_SCRATCH_BPF_H
 #define KILN_SCRATCH_BPF_H
 
-#include "bpf/kernel.bpf.h"
+#include "bpf/environment.bpf.h"
+#include "bpf/registers.h"
+#include "bpf/unwind_table.h"
 #include "bpf/wire.h"
 
 /* The record as it goes to the ring; without an identity it starts at `sample`. */
@@ -17,26 +19,36 @@ struct record {
 	__u64 words[KILN_MAX_WORDS];
 };
 
-/*
- * A read of user memory costs about 50 ns whether it is 16 bytes or 1 KiB, so the walk copies a window of the stack at a
- * time. More per window costs more than it saves when the stack is not in the caches. A power of two.
- */
 enum {
-	KILN_WINDOW_WORDS = 128
+	KILN_WINDOW_WORDS = 128, /* of the copy of the stack (stack_window.bpf.h); a power of two */
+	KILN_REGISTER_SLOTS = 64, /* words of scratch.registers, a power of two above KILN_REG_WORDS */
 };
 
-/* Which step function continues a walk. Runtimes get one each; a code range decides (DESIGN: one loop, no tail calls). */
-enum walker {
-	WALKER_FRAME_POINTER = 0,
+/* Which registers besides IP, SP and FP hold what they held in the frame that the walk stands on: a number, or these. */
+enum {
+	KNOWN_ALL = 0xfe, /* the frame was interrupted: the registers are those of the thread, or from a signal frame */
+	KNOWN_NONE = KILN_NO_REGISTER,
 };
 
 struct walk {
-	__u64 fp;
-	__u64 sp;
 	__u32 words; /* used in record.words */
-	__u32 walker; /* enum walker */
-	__u64 window; /* address of the first word of scratch->window, 0 = none */
-	__u64 no_window; /* a window could not be read: frame by frame from here */
+	__u32 known; /* register number, KNOWN_ALL or KNOWN_NONE */
+	__u32 is_return_address; /* IP is one: the code that the frame is in lies one byte before */
+	__u32 near_stack_end;
+	__u64 window_start; /* address of window[0] */
+	__u64 window_bytes; /* from how many bytes on a word may be taken from it, 0 = no window */
+	kiln_ref ranges; /* of the process */
+	__u32 range_count;
+	__u32 next_slot; /* of range[], to be overwritten next */
+	__u32 derived; /* frames walked by derived rules */
+	__u32 process_flags; /* enum kiln_process_flags */
+	__u32 reserved;
+	union { /* the rule being applied */
+		struct kiln_rule rule;
+		__u32 rule_words[KILN_RULE_WORDS + 1];
+	};
+	struct kiln_code_range
+		range[2]; /* the last two that were used; most calls stay within a file or go to one other */
 };
 
 struct identity_slot {
@@ -49,14 +61,25 @@ struct identity_slot {
 	__u32 reserved;
 };
 
+/* What this CPU may still copy of stacks (defer.bpf.h). */
+struct copy_allowance {
+	__u64 since_ns;
+	__u64 bytes;
+};
+
 struct scratch {
-	struct kiln_regs regs;
+	union {
+		struct kiln_regs regs; /* of the frame that the walk stands on, as far as known */
+		__u64 registers[KILN_REGISTER_SLOTS];
+	};
 	struct walk walk;
 	struct record record;
 	__u64 window[KILN_WINDOW_WORDS]; /* copy of a part of the user stack */
+	struct copy_allowance copies;
 	struct identity_slot identities[KILN_IDENTITY_SLOTS];
 };
 
+#ifndef KILN_REPLAY
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
@@ -69,16 +92,6 @@ static __always_inline struct scratch *get_scratch(void) {
 
 	return bpf_map_lookup_elem(&scratch_map, &zero);
 }
-
-/*
- * Keeps an index below a power of two in a way the compiler can't fold away: clang drops a plain & when it has proved
- * the bound itself, and the verifiers of 5.10 and 6.1 have not.
- */
-#define MASKED(index, size)                                                                                            \
-	({                                                                                                             \
-		__u64 masked_index = (index);                                                                          \
-		asm volatile("%0 &= %1" : "+r"(masked_index) : "i"((size)-1));                                         \
-		masked_index;                                                                                          \
-	})
+#endif
 
 #endif

@@ -48,9 +48,17 @@ struct kiln_process {
 	__u32 snapshot; /* number of the state of the mappings that this is; comes back with each sample */
 	__u32 range_count;
 	kiln_ref ranges; /* of struct kiln_code_range[range_count], ascending */
-	/* Mutable. Set by the kernel side when the process maps or unmaps code: what is here may be out of date. */
+	__u32 flags; /* enum kiln_process_flags */
+	/* Mutable. Set by the kernel side when the process may have mapped other code: what is here may be out of date. */
 	__u32 stale;
-	__u32 reserved[4];
+	__u32 reserved[5];
+};
+
+enum kiln_process_flags {
+	/* Code of this process was replaced by other code at the same place before: each new mapping makes this stale. */
+	KILN_PROCESS_REPLACES_CODE = 1 << 0,
+	/* What is in no range was looked for in vain: addresses there are no code. */
+	KILN_PROCESS_ALL_KNOWN = 1 << 1,
 };
 
 /* What walks the frames of a code range. Runtimes get numbers of their own. */
@@ -167,7 +175,8 @@ enum kiln_value_kind {
 
 enum kiln_rule_flags {
 	KILN_RULE_DERIVED = 1 << 0, /* from the instructions, not from unwind information */
-	KILN_RULE_SIGNAL_FRAME = 1 << 1, /* the caller was interrupted, it did not call: its address is no return address */
+	KILN_RULE_SIGNAL_FRAME =
+		1 << 1, /* the caller was interrupted, it did not call: its address is no return address */
 };
 
 enum {

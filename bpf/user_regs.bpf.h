@@ -4,6 +4,7 @@
 #define KILN_USER_REGS_BPF_H
 
 #include "bpf/arch.bpf.h"
+#include "bpf/kernel.bpf.h"
 
 /*
  * Fills *regs from the place at the top of the kernel stack where the entry code saved them. 0 on success.
@@ -20,6 +21,18 @@ static __always_inline int saved_user_regs(struct task_struct *task, struct kiln
 	if (bpf_probe_read_kernel(regs, sizeof(*regs), saved))
 		return -1;
 	return regs_are_user(regs) ? 0 : -1;
+}
+
+/* The user registers from wherever they are: the context if the CPU was in user mode. 0 on success. */
+static __always_inline int take_user_regs(struct kiln_perf_event_context *context, struct task_struct *task,
+					  int user_mode, struct kiln_regs *regs) {
+	if (!user_mode)
+		return saved_user_regs(task, regs);
+		/* Word by word: the context may only be read in its own words. */
+#pragma unroll
+	for (int i = 0; i < KILN_REG_WORDS; i++)
+		((__u64 *)regs)[i] = ((__u64 *)&context->regs)[i];
+	return 0;
 }
 
 #endif

@@ -9,6 +9,10 @@
  *
  *     [struct kiln_identity]  struct kiln_sample  u64 kernel[kernel_words]  u64 user[user_words]
  *
+ * or, ahead of a sample whose stack the kernel side could not walk for lack of tables,
+ *
+ *     struct kiln_stack  u8 stack[stack_bytes]
+ *
  * The identity of a thread (48 bytes) is sent only when the CPU has not lately sent the same one: sender and reader keep
  * the same small direct-mapped table per CPU, indexed by tid, and a sample without an identity means "the one in its
  * slot". A record that finds the ring full clears its slot on the sending side, so the two tables can't drift apart.
@@ -25,6 +29,8 @@
 
 #include <linux/types.h>
 
+#include "bpf/registers.h"
+
 #ifdef __cplusplus
 #include <cstddef>
 #define KILN_STATIC_ASSERT(condition) static_assert(condition)
@@ -38,7 +44,7 @@ enum {
 
 	/* perf_event_max_stack is 127 unless an administrator changed it; more kernel frames are cut (KERNEL_DEPTH_LIMIT). */
 	KILN_MAX_KERNEL_FRAMES = 127,
-	KILN_MAX_USER_FRAMES = 512,
+	KILN_MAX_USER_FRAMES = 1000,
 	/* Kernel and user words of a record; a power of two, since the index is masked. 8 KiB per CPU. */
 	KILN_MAX_WORDS = 1024,
 
@@ -47,6 +53,10 @@ enum {
 
 	/* Rings: one per CPU up to this number, then CPUs share (cpu % rings). */
 	KILN_MAX_RINGS = 64,
+	/* Processes that the kernel side can know at a time. Stacks of others are copied and walked in user space. */
+	KILN_MAX_PROCESSES = 16384,
+	/* Of a user stack that is copied. */
+	KILN_MAX_STACK_BYTES = 32767,
 	KILN_MAX_CGROUPS = 16,
 	KILN_COMM_BYTES = 16,
 };
@@ -54,6 +64,7 @@ enum {
 enum kiln_record_type {
 	KILN_RECORD_SAMPLE = 1, /* struct kiln_sample follows at once */
 	KILN_RECORD_IDENTITY = 2, /* struct kiln_identity, then struct kiln_sample */
+	KILN_RECORD_STACK = 3, /* struct kiln_stack */
 };
 
 enum kiln_sample_flags {
@@ -62,6 +73,10 @@ enum kiln_sample_flags {
 	KILN_SAMPLE_KERNEL_THREAD = 1 << 1,
 	/* The CPU was in user mode: there is no kernel stack because there was none. */
 	KILN_SAMPLE_USER_MODE = 1 << 2,
+	/* A struct kiln_stack of the same CPU and time came before. */
+	KILN_SAMPLE_HAS_STACK = 1 << 3,
+	/* Some frames were reached by rules derived from instructions. */
+	KILN_SAMPLE_DERIVED = 1 << 4,
 };
 
 enum kiln_frame_kind {
@@ -120,13 +135,30 @@ struct kiln_sample {
 	__u16 cpu;
 	__u8 kernel_stop; /* enum kiln_stop */
 	__u8 user_stop; /* enum kiln_stop */
-	__u32 reserved;
+	__u32 snapshot; /* kiln_process.snapshot that the stack was walked by, 0 = none */
 };
 KILN_STATIC_ASSERT(sizeof(struct kiln_sample) == 32);
 KILN_STATIC_ASSERT(offsetof(struct kiln_sample, kernel_words) == 4);
 KILN_STATIC_ASSERT(offsetof(struct kiln_sample, time_ns) == 8);
 KILN_STATIC_ASSERT(offsetof(struct kiln_sample, pid) == 16);
 KILN_STATIC_ASSERT(offsetof(struct kiln_sample, cpu) == 24);
+
+/*
+ * The registers and a part of the stack, to be walked in user space. Writer: bpf/defer.bpf.h. Reader:
+ * agent/collect/decode.cc.
+ */
+struct kiln_stack {
+	__u8 version; /* KILN_WIRE_VERSION */
+	__u8 type; /* KILN_RECORD_STACK */
+	__u16 cpu;
+	__u32 stack_bytes; /* from the stack pointer upwards; 0 if none could be read or too many were copied lately */
+	__u64 time_ns; /* of the sample that follows */
+	__u64 exec_pages; /* mm_struct.exec_vm at that time */
+	__u32 exec_id; /* task_struct.self_exec_id */
+	__u32 reserved;
+	struct kiln_regs regs;
+};
+KILN_STATIC_ASSERT(offsetof(struct kiln_stack, regs) == 32);
 
 /*
  * Constants of one recording. Writer: agent/collect/sampler.cc before the programs are loaded (read-only data, so that
@@ -139,9 +171,10 @@ struct kiln_config {
 	__u8 kernel_stacks;
 	__u32 ring_count;
 	__u32 ring_bytes;
+	__u32 stack_bytes; /* that may be copied of stacks in 100 ms on one CPU */
 	__u32 kernel_frames; /* as many frames of a kernel stack the kernel gives at most; a stack of so many is cut */
 };
-KILN_STATIC_ASSERT(sizeof(struct kiln_config) == 16);
+KILN_STATIC_ASSERT(sizeof(struct kiln_config) == 20);
 
 /* Value of the map comm_verdicts. Writer: agent/collect/sampler.cc. Reader: bpf/filter.bpf.h. */
 enum kiln_comm_verdict {

@@ -14,14 +14,32 @@ std::string Comm(const char (&comm)[KILN_COMM_BYTES]) { return std::string(comm,
 
 }  // namespace
 
-SampleDecoder::Slot& SampleDecoder::SlotOf(uint32_t cpu, Tid tid) {
+SampleDecoder::Cpu& SampleDecoder::CpuOf(uint32_t cpu) {
   if (cpu >= cpus_.size()) cpus_.resize(cpu + 1);
-  Slots& slots = cpus_[cpu];
-  if (slots.empty()) slots.resize(KILN_IDENTITY_SLOTS);
-  return slots[static_cast<uint32_t>(tid.value) % KILN_IDENTITY_SLOTS];
+  if (cpus_[cpu].slots.empty()) cpus_[cpu].slots.resize(KILN_IDENTITY_SLOTS);
+  return cpus_[cpu];
+}
+
+void SampleDecoder::DecodeStack(std::span<const std::byte> record) {
+  ByteReader reader(record);
+  kiln_stack header{};
+  if (!reader.Read(header) || header.version != KILN_WIRE_VERSION || header.cpu >= kMaxCpus ||
+      header.stack_bytes > KILN_MAX_STACK_BYTES || reader.remaining() != header.stack_bytes) {
+    ++counts_.malformed;
+    return;
+  }
+  ++counts_.stacks;
+  PendingStack& pending = CpuOf(header.cpu).stack;
+  pending.header = header;
+  const auto bytes = *reader.Bytes(header.stack_bytes);
+  pending.bytes.assign(bytes.begin(), bytes.end());
 }
 
 void SampleDecoder::Decode(std::span<const std::byte> record, SampleBatch& batch) {
+  if (record.size() > 1 && record[1] == std::byte{KILN_RECORD_STACK}) {
+    DecodeStack(record);
+    return;
+  }
   ByteReader reader(record);
   kiln_identity wire_identity{};
   kiln_sample sample{};
@@ -41,7 +59,8 @@ void SampleDecoder::Decode(std::span<const std::byte> record, SampleBatch& batch
   if (!words.empty()) std::memcpy(words_.data(), words.data(), words.size());
 
   const Tid tid{static_cast<int32_t>(sample.tid)};
-  Slot& slot = SlotOf(sample.cpu, tid);
+  Cpu& cpu = CpuOf(sample.cpu);
+  Slot& slot = cpu.slots[static_cast<uint32_t>(tid.value) % KILN_IDENTITY_SLOTS];
   if (has_identity) {
     Known known{.pid = {static_cast<int32_t>(sample.pid)}, .tid = tid};
     known.identity = {.process_start_ns = wire_identity.process_start_ns,
@@ -55,6 +74,10 @@ void SampleDecoder::Decode(std::span<const std::byte> record, SampleBatch& batch
     ++counts_.unknown_identity;
     return;
   }
+  StackCopy stack;
+  if ((sample.flags & KILN_SAMPLE_HAS_STACK) != 0 && cpu.stack.header.time_ns == sample.time_ns) {
+    stack = {.header = &cpu.stack.header, .bytes = cpu.stack.bytes};
+  }
   const std::span<const uint64_t> all(words_);
   batch.Add({.time_ns = sample.time_ns,
              .pid = {static_cast<int32_t>(sample.pid)},
@@ -63,9 +86,11 @@ void SampleDecoder::Decode(std::span<const std::byte> record, SampleBatch& batch
              .flags = sample.flags,
              .kernel_stop = static_cast<kiln_stop>(sample.kernel_stop),
              .user_stop = static_cast<kiln_stop>(sample.user_stop),
+             .snapshot = sample.snapshot,
              .identity = slot.identity,
              .kernel = all.first(sample.kernel_words),
-             .user = all.subspan(sample.kernel_words)});
+             .user = all.subspan(sample.kernel_words),
+             .stack = stack});
 }
 
 }  // namespace kiln::agent

@@ -19,9 +19,11 @@ class SampleDecoder {
   struct Counts {
     uint64_t malformed = 0;         // records that are no sample of this wire version
     uint64_t unknown_identity = 0;  // samples dropped because nobody said whose they are
+    uint64_t stacks = 0;            // records of copied stacks
   };
 
-  // Appends the sample in `record` to `batch`; otherwise counts why not.
+  // Appends the sample in `record` to `batch`; otherwise counts why not. A copied stack is kept for the sample that
+  // follows on its CPU.
   void Decode(std::span<const std::byte> record, SampleBatch& batch);
 
   // Distinct identities so far.
@@ -45,9 +47,19 @@ class SampleDecoder {
   };
   using Slots = std::vector<Slot>;  // KILN_IDENTITY_SLOTS of them
 
-  Slot& SlotOf(uint32_t cpu, Tid tid);
+  struct PendingStack {
+    kiln_stack header{};  // time_ns 0 = none
+    std::vector<std::byte> bytes;
+  };
+  struct Cpu {
+    Slots slots;
+    PendingStack stack;
+  };
 
-  std::vector<Slots> cpus_;
+  Cpu& CpuOf(uint32_t cpu);
+  void DecodeStack(std::span<const std::byte> record);
+
+  std::vector<Cpu> cpus_;
   // One per thread and name, however often it is sent: threads that share a slot of the table take turns in it. They
   // stay for the recording, at their place, since samples point to them.
   absl::node_hash_set<Known> identities_;

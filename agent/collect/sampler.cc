@@ -9,10 +9,12 @@
 #include <linux/magic.h>
 #include <linux/perf_event.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <map>
 
@@ -21,6 +23,7 @@
 #include "agent/collect/perf_errors.h"
 #include "agent/collect/perf_ring.h"
 #include "base/file.h"
+#include "bpf/unwind_table.h"
 #include "sampler.skel.h"
 
 namespace kiln::agent {
@@ -42,6 +45,8 @@ using Link = std::unique_ptr<bpf_link, LinkDeleter>;
 constexpr uint32_t kAverageRecordBytes = 1024;
 constexpr uint32_t kMinRingBytes = 256 * 1024;
 constexpr uint32_t kMaxRingBytes = 4 * 1024 * 1024;
+// Bytes of stacks that may be copied within 100 ms, in sizes of the ring; the reader empties it when it is half full.
+constexpr uint32_t kStackCopiesPerRing = 4;
 
 uint32_t RingBytes(int frequency_hz) {
   return std::clamp(std::bit_ceil(static_cast<uint32_t>(frequency_hz) * kAverageRecordBytes), kMinRingBytes,
@@ -94,9 +99,13 @@ Status LoadError(int error_number, const BpfLog& log) {
 class Sampler::Impl {
  public:
   explicit Impl(const SamplerOptions& options) : options_(options) {}
+  ~Impl() {
+    for (const Chunk& chunk : chunks_) ::munmap(chunk.memory, KILN_CHUNK_BYTES);
+  }
 
   Status Load() {
     KILN_ASSIGN_OR_RETURN(const int cpus, PossibleCpuCount());
+    cpu_count_ = cpus;
     ring_count_ = std::min(cpus, static_cast<int>(KILN_MAX_RINGS));
     skeleton_.reset(sampler::open());
     if (skeleton_ == nullptr) return LoadError(errno, log_);
@@ -107,6 +116,9 @@ class Sampler::Impl {
     if (bpf_program__autoload(skeleton_->progs.on_fork)) {
       fork_link_.reset(bpf_program__attach(skeleton_->progs.on_fork));
       if (fork_link_ == nullptr) NoteChildren();
+    }
+    if (bpf_program__autoload(skeleton_->progs.on_mapping)) {
+      mapping_link_.reset(bpf_program__attach(skeleton_->progs.on_mapping));
     }
     return absl::OkStatus();
   }
@@ -120,13 +132,17 @@ class Sampler::Impl {
     config->kernel_stacks = options_.kernel_stacks;
     config->ring_count = static_cast<uint32_t>(ring_count_);
     config->ring_bytes = RingBytes(options_.frequency_hz);
+    config->stack_bytes = kStackCopiesPerRing * config->ring_bytes;
     config->kernel_frames = KernelFrameLimit();
+    bpf_map__set_max_entries(skeleton_->maps.stack_copies, static_cast<uint32_t>(cpu_count_));
     if (!options_.filter_pids) bpf_map__set_max_entries(skeleton_->maps.target_pids, 1);
     if (!options_.filter_comm) bpf_map__set_max_entries(skeleton_->maps.comm_verdicts, 1024);
     if (options_.cgroups.empty()) bpf_map__set_autocreate(skeleton_->maps.target_cgroups, false);
     const bool kernel_follows =
         options_.filter_pids && libbpf_find_vmlinux_btf_id("sched_process_fork", BPF_TRACE_RAW_TP) > 0;
     bpf_program__set_autoload(skeleton_->progs.on_fork, kernel_follows);
+    bpf_program__set_autoload(skeleton_->progs.on_mapping,
+                              libbpf_find_vmlinux_btf_id("vm_unmapped_area", BPF_TRACE_RAW_TP) > 0);
     if (options_.filter_pids && !kernel_follows) NoteChildren();
   }
 
@@ -163,6 +179,23 @@ class Sampler::Impl {
       rings_.push_back(std::move(ring));
     }
     return absl::OkStatus();
+  }
+
+  StatusOr<std::span<std::byte>> AddTableChunk(uint32_t index) {
+    LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_MMAPABLE);
+    UniqueFd map(bpf_map_create(BPF_MAP_TYPE_ARRAY, "kiln_unwind", sizeof(uint32_t), KILN_VALUE_BYTES,
+                                KILN_CHUNK_VALUES, &options));
+    if (!map.valid()) return ErrnoError(errno, "cannot create unwind table memory of {} KiB", KILN_CHUNK_BYTES / 1024);
+    void* memory = ::mmap(nullptr, KILN_CHUNK_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, map.get(), 0);
+    if (memory == MAP_FAILED) return ErrnoError(errno, "cannot map unwind table memory");
+    const int fd = map.get();
+    if (bpf_map__update_elem(skeleton_->maps.unwind_tables, &index, sizeof(index), &fd, sizeof(fd), BPF_ANY) != 0) {
+      const int error = errno;
+      ::munmap(memory, KILN_CHUNK_BYTES);
+      return ErrnoError(error, "cannot enter unwind table memory {}", index);
+    }
+    chunks_.push_back({std::move(map), memory});
+    return std::span(static_cast<std::byte*>(memory), KILN_CHUNK_BYTES);
   }
 
   static int HandleRecord(void* context, void* data, size_t size) {
@@ -220,13 +253,22 @@ class Sampler::Impl {
     return stopped;
   }
 
+  // The map stays for accounting; the kernel side has its own reference.
+  struct Chunk {
+    UniqueFd map;
+    void* memory;
+  };
+
   SamplerOptions options_;
   BpfLog log_;
   std::unique_ptr<sampler, SkeletonDeleter> skeleton_;
+  int cpu_count_ = 0;  // that can ever come online
   int ring_count_ = 0;
   std::vector<UniqueFd> rings_;
+  std::vector<Chunk> chunks_;
   std::unique_ptr<ring_buffer, RingDeleter> reader_;
   Link fork_link_;
+  Link mapping_link_;
   std::map<int, Event> events_;  // by CPU
   std::function<void(std::span<const std::byte>)> handle_;
   std::vector<std::string> notes_;
@@ -273,6 +315,25 @@ void Sampler::SetCommVerdict(const std::string& comm, bool matches) {
   bpf_map__update_elem(impl_->skeleton_->maps.comm_verdicts, key.data(), key.size(), &verdict, sizeof(verdict),
                        BPF_ANY);
 }
+
+StatusOr<std::span<std::byte>> Sampler::AddTableChunk(uint32_t index) { return impl_->AddTableChunk(index); }
+
+Status Sampler::SetProcess(Pid pid, uint32_t reference) {
+  const uint32_t key = static_cast<uint32_t>(pid.value);
+  const uint64_t value = reference;
+  if (bpf_map__update_elem(impl_->skeleton_->maps.processes, &key, sizeof(key), &value, sizeof(value), BPF_ANY) != 0) {
+    if (errno == E2BIG) return absl::ResourceExhaustedError("the kernel side knows as many processes as it can");
+    return ErrnoError(errno, "cannot enter process {}", pid.value);
+  }
+  return absl::OkStatus();
+}
+
+void Sampler::RemoveProcess(Pid pid) {
+  const uint32_t key = static_cast<uint32_t>(pid.value);
+  bpf_map__delete_elem(impl_->skeleton_->maps.processes, &key, sizeof(key), 0);
+}
+
+void Sampler::SetUnwindEpoch(uint32_t epoch) { std::atomic_ref(impl_->skeleton_->bss->unwind_epoch).store(epoch); }
 
 Status Sampler::SampleCpus(const std::vector<int>& cpus) { return impl_->SampleCpus(cpus); }
 std::vector<int> Sampler::StoppedCpus() { return impl_->StoppedCpus(); }
@@ -322,6 +383,7 @@ uint64_t Sampler::map_bytes() const {
     if (bpf_map__fd(map) >= 0) add(bpf_map__fd(map));
   }
   for (const UniqueFd& ring : impl_->rings_) add(ring.get());
+  for (const auto& chunk : impl_->chunks_) add(chunk.map.get());
   return total;
 }
 

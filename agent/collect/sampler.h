@@ -60,6 +60,15 @@ class Sampler {
   // KILN_SAMPLE_UNDECIDED; the caller judges each name once.
   void SetCommVerdict(const std::string& comm, bool matches);
 
+  // One more chunk of table memory (bpf/unwind_table.h), zeroed and mapped until this object dies.
+  StatusOr<std::span<std::byte>> AddTableChunk(uint32_t index);
+  // Tells the kernel side what it has to know of a process, by a reference to its struct kiln_process in table memory;
+  // replaces what was told before. kResourceExhausted if KILN_MAX_PROCESSES are known.
+  Status SetProcess(Pid pid, uint32_t reference);
+  void RemoveProcess(Pid pid);
+  // What the walk notes from now on in the pages that it uses.
+  void SetUnwindEpoch(uint32_t epoch);
+
   // Opens one event on each CPU and starts sampling. Later calls follow CPUs that come and go: all are tried, the first
   // error comes back.
   Status SampleCpus(const std::vector<int>& cpus);

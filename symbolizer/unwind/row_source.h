@@ -17,8 +17,8 @@ struct CodeExtent {
 class RowSource {
  public:
   virtual ~RowSource() = default;
-  // The extent that holds `from`, else the first one that begins behind it; nullopt if there is none. Extents ascend and
-  // don't overlap.
+  // The extent that holds `from`, else the first one that begins behind it; nullopt if there is none. Extents ascend
+  // and don't overlap.
   virtual std::optional<CodeExtent> Next(ElfAddress from) = 0;
   // Adds the rows of an extent that Next returned, the first one at its begin. What can't be read ends in a row
   // KILN_SPECIAL_DAMAGED. Nothing is added for what lies behind the extent.

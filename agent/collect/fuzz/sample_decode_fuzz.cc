@@ -40,13 +40,15 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     words += record->size() / sizeof(uint64_t);
     ++records;
   }
-  Check(batch.size() + decoder.counts().malformed + decoder.counts().unknown_identity == records);
+  Check(batch.size() + decoder.counts().malformed + decoder.counts().unknown_identity + decoder.counts().stacks ==
+        records);
   Check(decoder.identity_count() <= records);
   for (size_t i = 0; i < batch.size(); ++i) {
     const RawSample sample = batch[i];
     Check(sample.identity != nullptr && sample.kernel_stop < KILN_STOP_COUNT && sample.user_stop < KILN_STOP_COUNT);
     Check(sample.identity->thread_comm.size() <= KILN_COMM_BYTES);
     Check(sample.kernel.size() + sample.user.size() <= words);
+    Check(sample.stack.header == nullptr || sample.stack.bytes.size() <= KILN_MAX_STACK_BYTES);
     words -= sample.kernel.size() + sample.user.size();
     CheckFrames(sample.user);
     CheckFrames(sample.kernel);

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What user space has told about the process that is sampled. */
+#ifndef KILN_PROCESSES_BPF_H
+#define KILN_PROCESSES_BPF_H
+
+#include "bpf/counters.bpf.h"
+#include "bpf/kernel.bpf.h"
+#include "bpf/scratch.bpf.h"
+
+/*
+ * tgid -> kiln_ref of its struct kiln_process. Writer: agent/collect/sampler.cc. The value is written and read in one
+ * piece, and what it names does not change, so a reader sees all of the old or all of the new.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, KILN_MAX_PROCESSES);
+	__type(key, __u32);
+	__type(value, __u64);
+} processes SEC(".maps");
+
+enum {
+	PROCESS_EXEC_PAGES = offsetof(struct kiln_process, exec_pages) / 8,
+	PROCESS_TGID = offsetof(struct kiln_process, tgid) / 4,
+	PROCESS_EXEC_ID = offsetof(struct kiln_process, exec_id) / 4,
+	PROCESS_SNAPSHOT = offsetof(struct kiln_process, snapshot) / 4,
+	PROCESS_RANGE_COUNT = offsetof(struct kiln_process, range_count) / 4,
+	PROCESS_RANGES = offsetof(struct kiln_process, ranges) / 4,
+	PROCESS_FLAGS = offsetof(struct kiln_process, flags) / 4,
+	PROCESS_STALE = offsetof(struct kiln_process, stale) / 4,
+};
+
+/* Lets the walk know the code of the process, if what is known of it holds. Else its ranges stay empty. Returns 0 if so. */
+static __always_inline int enter_process(struct scratch *scratch, __u64 start_ns, __u32 tgid, __u32 exec_id,
+					 __u64 exec_pages) {
+	__u64 *entry = bpf_map_lookup_elem(&processes, &tgid);
+	const void *value;
+	kiln_ref ref;
+	__u32 at;
+
+	if (!entry)
+		return -1;
+	ref = *entry;
+	value = table_value(ref_value(ref));
+	if (!value)
+		return -1;
+	at = ref_word(ref);
+	if (long_at(value, at / 2) != start_ns || word_at(value, at + PROCESS_TGID) != tgid ||
+	    word_at(value, at + PROCESS_EXEC_ID) != exec_id || word_at(value, at + PROCESS_STALE) ||
+	    long_at(value, at / 2 + PROCESS_EXEC_PAGES) != exec_pages)
+		return -1;
+	scratch->record.sample.snapshot = word_at(value, at + PROCESS_SNAPSHOT);
+	scratch->walk.ranges = word_at(value, at + PROCESS_RANGES);
+	scratch->walk.range_count = word_at(value, at + PROCESS_RANGE_COUNT);
+	scratch->walk.process_flags = word_at(value, at + PROCESS_FLAGS);
+	return 0;
+}
+
+/* What is known of a process that replaces its code does not hold any more. */
+static __always_inline void mark_stale(__u32 tgid) {
+	__u64 *entry = bpf_map_lookup_elem(&processes, &tgid);
+	kiln_ref ref;
+	void *value;
+	__u32 at;
+
+	if (!entry)
+		return;
+	ref = *entry;
+	value = table_value(ref_value(ref));
+	at = ref_word(ref);
+	if (value && word_at(value, at + PROCESS_TGID) == tgid &&
+	    (word_at(value, at + PROCESS_FLAGS) & KILN_PROCESS_REPLACES_CODE))
+		((__u32 *)value)[MASKED(at + PROCESS_STALE, KILN_VALUE_WORDS)] = 1;
+}
+
+#endif

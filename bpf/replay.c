@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+#define KILN_REPLAY
+#include "bpf/replay.h"
+
+#include <string.h>
+
+#include "bpf/walk.bpf.h"
+
+static _Thread_local struct scratch state;
+
+static struct scratch *get_scratch(void) {
+	return &state;
+}
+
+void kiln_replay_walk(const struct kiln_replay *environment, const struct kiln_regs *regs, kiln_ref ranges,
+		      __u32 range_count, __u32 flags, struct kiln_replay_stack *stack) {
+	replay = environment;
+	state.regs = *regs;
+	state.walk.words = 0;
+	start_walk(&state);
+	state.walk.ranges = ranges;
+	state.walk.range_count = range_count;
+	state.walk.process_flags = flags;
+	push_native(&state, REGS_IP(&state.regs), 0);
+	stack->stop = regs_are_32bit(&state.regs) ? KILN_STOP_COMPAT_32BIT : walk_user_stack(&state);
+	stack->derived = state.walk.derived;
+	stack->word_count = state.walk.words;
+	memcpy(stack->words, state.record.words, state.walk.words * sizeof(stack->words[0]));
+	replay = NULL;
+}

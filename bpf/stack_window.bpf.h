@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * Reads of the user stack. A read of user memory costs about 50 ns whether it is 16 bytes or 1 KiB, so the walk copies a
+ * window of the stack at a time and takes words from it. More per window costs more than it saves when the stack is not
+ * in the caches.
+ */
+#ifndef KILN_STACK_WINDOW_BPF_H
+#define KILN_STACK_WINDOW_BPF_H
+
+#include "bpf/scratch.bpf.h"
+
+enum {
+	USER_PAGE_BYTES = 4096
+};
+
+static __always_inline int in_window(const struct scratch *scratch, __u64 address) {
+	return address - scratch->walk.window_start < scratch->walk.window_bytes;
+}
+
+/*
+ * Moves the window to `address` (aligned to 8). A read that fails costs as much as 20 good ones, so after the first
+ * failure, which mostly means that the stack ends soon, windows end with the page.
+ */
+static __always_inline void move_window(struct scratch *scratch, __u64 address) {
+	__u64 bytes = KILN_WINDOW_WORDS * 8;
+
+	scratch->walk.window_start = address;
+	scratch->walk.window_bytes = 0;
+	if (!scratch->walk.near_stack_end) {
+		if (!read_user(scratch->window, KILN_WINDOW_WORDS * 8, address)) {
+			scratch->walk.window_bytes = KILN_WINDOW_WORDS * 8 - 7;
+			return;
+		}
+		scratch->walk.near_stack_end = 1;
+	}
+	if (bytes > USER_PAGE_BYTES - (address & (USER_PAGE_BYTES - 1)))
+		bytes = USER_PAGE_BYTES - (address & (USER_PAGE_BYTES - 1));
+	bytes = MASKED(bytes - 1, KILN_WINDOW_WORDS * 8);
+	if (!read_user(scratch->window, bytes + 1, address))
+		scratch->walk.window_bytes = bytes + 1 - 7;
+}
+
+/*
+ * The word at `address` into *word; where it is not in the window, the window moves to `low` first, which is the lowest
+ * address that the same step reads. 0 on success.
+ */
+static __always_inline int read_stack(struct scratch *scratch, __u64 address, __u64 low, __u64 *word) {
+	if (!in_window(scratch, address)) {
+		/* Unaligned stacks are no error, only slow. */
+		if ((low & 7) || address - low >= KILN_WINDOW_WORDS * 8 - 7)
+			return read_user(word, sizeof(*word), address);
+		move_window(scratch, low);
+		if (!in_window(scratch, address))
+			return read_user(word, sizeof(*word), address);
+	}
+	if ((address - scratch->walk.window_start) & 7)
+		return read_user(word, sizeof(*word), address);
+	*word = scratch->window[MASKED((address - scratch->walk.window_start) / 8, KILN_WINDOW_WORDS)];
+	return 0;
+}
+
+#endif

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * The walk of the user stack: one bounded loop around one global function that takes one step. Each step looks its state
+ * up in the per-CPU scratch and is verified once, by itself, so steps for other kinds of code (interpreters) add up in
+ * verifier cost instead of multiplying, and 5.10 takes the same source as the newest kernel.
+ *
+ * The code range that an address lies in says which step leads on (enum kiln_walker).
+ */
+#ifndef KILN_WALK_BPF_H
+#define KILN_WALK_BPF_H
+
+#include "bpf/arch.bpf.h"
+#include "bpf/scratch.bpf.h"
+#include "bpf/walk_ranges.bpf.h"
+#include "bpf/walk_table.bpf.h"
+#include "bpf/wire.h"
+
+/* One step of the walk on this CPU. Returns WALK_GOES_ON or why it ended. */
+__noinline int walk_step(void) {
+	struct scratch *scratch = get_scratch();
+	const struct kiln_code_range *range;
+	__u64 address;
+	int slot;
+
+	if (!scratch)
+		return KILN_STOP_NO_REGISTERS;
+	address = REGS_IP(&scratch->regs) - scratch->walk.is_return_address;
+	slot = find_range(scratch, address);
+	if (slot < 0)
+		return scratch->walk.process_flags & KILN_PROCESS_ALL_KNOWN ? KILN_STOP_NOT_CODE
+									    : KILN_STOP_RANGE_UNKNOWN;
+	range = &scratch->walk.range[slot & 1];
+	switch (range->walker) {
+	case KILN_WALKER_TABLE:
+		return step_table(scratch, range, address);
+	case KILN_WALKER_FRAME_POINTER:
+		return step_frame_pointer(scratch);
+	case KILN_WALKER_NONE:
+		return range->ref > KILN_STOP_ROOT && range->ref < KILN_STOP_COUNT ? range->ref : KILN_STOP_NO_CFI;
+	default:
+		return KILN_STOP_RANGE_UNKNOWN;
+	}
+}
+
+/* Before the first step: the thread's registers are in scratch->regs. */
+static __always_inline void start_walk(struct scratch *scratch) {
+	scratch->walk.known = KNOWN_ALL;
+	scratch->walk.is_return_address = 0;
+	scratch->walk.near_stack_end = 0;
+	scratch->walk.window_bytes = 0;
+	scratch->walk.ranges = 0;
+	scratch->walk.range_count = 0;
+	scratch->walk.next_slot = 0;
+	scratch->walk.derived = 0;
+	scratch->walk.process_flags = 0;
+	scratch->walk.range[0].end = 0;
+	scratch->walk.range[1].end = 0;
+}
+
+/* Walks from scratch->regs and appends to scratch->record. Returns why the walk ended. */
+static __always_inline int walk_user_stack(struct scratch *scratch) {
+	int stop;
+
+	for (int i = 1; i < KILN_MAX_USER_FRAMES; i++) {
+		stop = walk_step();
+		if (stop != WALK_GOES_ON)
+			return stop;
+	}
+	return KILN_STOP_DEPTH_LIMIT;
+}
+
+#endif

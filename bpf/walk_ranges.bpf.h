@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* From an address to what is known about the code there. */
+#ifndef KILN_WALK_RANGES_BPF_H
+#define KILN_WALK_RANGES_BPF_H
+
+#include "bpf/scratch.bpf.h"
+
+enum {
+	RANGE_LONGS = sizeof(struct kiln_code_range) / 8,
+	RANGE_STEPS = 11, /* 2^11 > KILN_MAX_RANGES */
+};
+
+/*
+ * The number of the last of `count` ranges that starts at or below `address`, or 0. Without branches: the verifier would
+ * follow both sides of each, and 5.10 gives up. All addresses are below 2^63, so the sign of a difference tells.
+ */
+static __always_inline __u64 bisect_ranges(const void *value, __u64 first, __u64 count, __u64 address) {
+	__u64 low = 0;
+
+	for (__u32 step = 1 << (RANGE_STEPS - 1); step; step >>= 1) {
+		__u64 middle = low + step;
+		__u64 start = long_at(value, first + middle * RANGE_LONGS);
+		__u64 outside = (__u64)((__s64)(count - 1 - middle) >> 63) | (__u64)((__s64)(address - start) >> 63);
+
+		OPAQUE(outside);
+		low += step & ~outside;
+	}
+	return low;
+}
+
+/* Copies the range that holds `address` out of `count` ranges at `ref`. 0 on success. */
+static __always_inline int load_range(kiln_ref ref, __u32 count, __u64 address, struct kiln_code_range *range) {
+	const void *value;
+	__u64 first, at;
+
+	if (!count || count > KILN_MAX_RANGES)
+		return -1;
+	value = table_value(ref_value(ref));
+	if (!value)
+		return -1;
+	first = ref_word(ref) / 2;
+	at = first + bisect_ranges(value, first, count, address) * RANGE_LONGS;
+	range->start = long_at(value, at);
+	range->end = long_at(value, at + 1);
+	range->base = long_at(value, at + 2);
+	range->ref = word_at(value, at * 2 + 6);
+	range->walker = half_at(value, at * 4 + 14);
+	range->count = half_at(value, at * 4 + 15);
+	return address >= range->start && address < range->end ? 0 : -1;
+}
+
+/* The slot of walk.range that holds `address`, loaded if need be; -1 if no known code does. */
+static __always_inline int find_range(struct scratch *scratch, __u64 address) {
+	struct kiln_code_range found;
+	__u32 slot;
+
+	if (address >= scratch->walk.range[0].start && address < scratch->walk.range[0].end)
+		return 0;
+	if (address >= scratch->walk.range[1].start && address < scratch->walk.range[1].end)
+		return 1;
+	if ((__s64)address < 0 || load_range(scratch->walk.ranges, scratch->walk.range_count, address, &found))
+		return -1;
+	if (found.walker == KILN_WALKER_INDEX && load_range(found.ref, found.count, address, &found))
+		return -1;
+	slot = scratch->walk.next_slot & 1;
+	scratch->walk.next_slot = slot ^ 1;
+	scratch->walk.range[slot] = found;
+	return slot;
+}
+
+#endif

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* A step by unwind table: finds the row for the address and does what it says (unwind_table.h). */
+#ifndef KILN_WALK_TABLE_BPF_H
+#define KILN_WALK_TABLE_BPF_H
+
+#include "bpf/scratch.bpf.h"
+#include "bpf/walk_frame.bpf.h"
+#include "bpf/walk_rule.bpf.h"
+
+enum {
+	PAGE_FIRST_ROW_HALVES = offsetof(struct kiln_page, first_row) / 2,
+	PAGE_ROWS_WORD = offsetof(struct kiln_page, rows) / 4,
+	DIRECTORY_TRACKED_WORD = offsetof(struct kiln_directory, tracked) / 4,
+	DIRECTORY_PAGES_WORD = offsetof(struct kiln_directory, pages) / 4,
+};
+
+/*
+ * The last of the rows low … low + count - 1 (count <= 255) that begins at or before `offset` in its block; low - 1 if
+ * none does. Without branches, see bisect_ranges. Blocks have 5 rows on average: three steps do for most.
+ */
+static __always_inline __u64 bisect_rows(const void *value, __u64 rows, __u64 low, __u64 count, __u32 offset,
+					 __u32 steps) {
+	__u64 found = 0; /* how many of them begin at or before */
+
+	for (__u32 step = 1 << (steps - 1); step; step >>= 1) {
+		__u64 middle = found + step;
+		__u64 row = word_at(value, rows + low + middle - 1);
+		__u64 outside = (__u64)((__s64)(count - middle) >> 63) |
+				(__u64)((__s64)((__u64)offset - KILN_ROW_OFFSET(row)) >> 63);
+
+		OPAQUE(outside);
+		found += step & ~outside;
+	}
+	return low - 1 + found;
+}
+
+/* The row in force at byte `offset` of the page at `page` (words from the start of the value). */
+static __always_inline __u32 find_row(const void *value, __u64 page, __u32 offset) {
+	__u64 block = page * 2 + PAGE_FIRST_ROW_HALVES + (offset >> KILN_BLOCK_SHIFT);
+	__u64 low = half_at(value, block);
+	__u64 count = (__u64)half_at(value, block + 1) - low;
+	__u64 rows = page + PAGE_ROWS_WORD;
+	__u64 row;
+
+	if (count < 8)
+		row = bisect_rows(value, rows, low, count, offset & 0xff, 3);
+	else
+		row = bisect_rows(value, rows, low, count, offset & 0xff, 9);
+	return word_at(value, rows + row);
+}
+
+/* One step from a frame in `range`, whose code is at `address`. Returns WALK_GOES_ON or why the walk ends. */
+static __always_inline int step_table(struct scratch *scratch, const struct kiln_code_range *range, __u64 address) {
+	__u64 offset = address - range->base;
+	__u64 page_number = offset >> KILN_PAGE_SHIFT;
+	const void *directory = table_value(ref_value(range->ref));
+	__u32 at = ref_word(range->ref);
+	__u32 page, row, tracked;
+	void *value;
+
+	if (!range->ref || !directory)
+		return KILN_STOP_TABLE_MISSING;
+	if (page_number >= word_at(directory, at))
+		return KILN_STOP_NO_CFI;
+	tracked = word_at(directory, at + DIRECTORY_TRACKED_WORD) & 0xff;
+	page = word_at(directory, at + DIRECTORY_PAGES_WORD + page_number);
+	if (page == KILN_PAGE_MISSING)
+		return KILN_STOP_TABLE_MISSING;
+	if (page == KILN_PAGE_FAILED)
+		return KILN_STOP_NO_CFI;
+	value = table_value(ref_value(page));
+	if (!value)
+		return KILN_STOP_TABLE_MISSING;
+	note_page_use(value, ref_word(page));
+	row = find_row(value, ref_word(page), offset & ((1 << KILN_PAGE_SHIFT) - 1));
+	if (KILN_ROW_KIND(row) != KILN_ROW_RULE)
+		return leave_plain_frame(scratch, row, tracked);
+	if (KILN_ROW_NUMBER(row) < KILN_FIRST_RULE)
+		return special_stop(KILN_ROW_NUMBER(row));
+	if (load_rule(scratch, value, ref_word(page), KILN_ROW_NUMBER(row) - KILN_FIRST_RULE))
+		return KILN_STOP_DAMAGED;
+	return apply_rule(tracked);
+}
+
+#endif
