@@ -18,8 +18,11 @@ enum {
 };
 
 static struct ring_buffer* reader;
-static sample_handler handler;
-static void* handler_context;
+static struct {
+  sample_handler sample;
+  stack_handler stack;
+  void* context;
+} handlers;
 
 /* Records come whole, and written by the program beside us: one check of the size is enough here. */
 static int handle_record(void* context, void* data, size_t size) {
@@ -28,11 +31,15 @@ static int handle_record(void* context, void* data, size_t size) {
 
   (void)context;
   if (size < sizeof(*sample)) return 0;
+  if (sample->type == KILN_RECORD_STACK) {
+    if (size >= sizeof(struct kiln_stack)) handlers.stack(handlers.context, data);
+    return 0;
+  }
   if (identity->type == KILN_RECORD_IDENTITY)
     sample = (const void*)(identity + 1);
   else
     identity = NULL;
-  handler(handler_context, identity, sample, (const __u64*)(sample + 1));
+  handlers.sample(handlers.context, identity, sample, (const __u64*)(sample + 1));
   return 0;
 }
 
@@ -78,7 +85,9 @@ struct sampler* sampling_start(void) {
   config->kernel_stacks = 1;
   config->ring_count = cpus;
   config->ring_bytes = RING_BYTES;
+  config->stack_bytes = 0; /* registers are enough */
   config->kernel_frames = KILN_MAX_KERNEL_FRAMES;
+  bpf_map__set_max_entries(sampler->maps.stack_copies, cpus);
   error = sampler__load(sampler);
   print_verifier_cost(sampler->obj);
   if (error) {
@@ -98,9 +107,10 @@ struct sampler* sampling_start(void) {
   return sampler;
 }
 
-int sampling_drain(sample_handler handle, void* context) {
-  handler = handle;
-  handler_context = context;
+int sampling_drain(sample_handler handle_sample, stack_handler handle_stack, void* context) {
+  handlers.sample = handle_sample;
+  handlers.stack = handle_stack;
+  handlers.context = context;
   return ring_buffer__consume(reader) < 0 ? -1 : 0;
 }
 

@@ -16,8 +16,11 @@ struct sampler* sampling_start(void);
 typedef void (*sample_handler)(void* context, const struct kiln_identity* identity, const struct kiln_sample* sample,
                                const __u64* words);
 
-/* Calls `handle` for all samples that the kernel has delivered by now. 0 on success. */
-int sampling_drain(sample_handler handle, void* context);
+/* Registers of a stack that the kernel side could not walk; its sample follows, and has the same time. */
+typedef void (*stack_handler)(void* context, const struct kiln_stack* stack);
+
+/* Calls the handlers for all that the kernel has delivered by now. 0 on success. */
+int sampling_drain(sample_handler handle_sample, stack_handler handle_stack, void* context);
 
 /* Prints the counters that are not zero: a line "counter NAME VALUE" for each. */
 void sampling_print_counters(const struct sampler* sampler);
