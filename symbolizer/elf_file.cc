@@ -91,6 +91,7 @@ Status ElfFile::ReadHeaders() {
   KILN_RETURN_IF_ERROR(CheckIdentity(header));
   if (available < sizeof(header)) return Error(absl::StatusCode::kDataLoss, "the ELF header is cut");
   machine_ = header.e_machine;
+  entry_ = ElfAddress(header.e_entry);
 
   // Numbers that do not fit the header's 16 bits stand in section header 0.
   Elf64_Shdr first{};
@@ -136,6 +137,8 @@ Status ElfFile::ReadSegments(uint64_t offset, uint64_t count) {
                            .address = ElfAddress(header.p_vaddr),
                            .memory_size = header.p_memsz,
                            .executable = (header.p_flags & PF_X) != 0});
+    } else if (header.p_type == PT_GNU_EH_FRAME) {
+      eh_frame_header_ = ElfAddress(header.p_vaddr);
     } else if (header.p_type == PT_NOTE) {
       note_segments_.push_back(
           {.offset = FileOffset(header.p_offset), .size = header.p_filesz, .alignment = header.p_align});
@@ -203,6 +206,29 @@ const ElfFile::Segment* ElfFile::ExecutableSegmentContaining(ElfAddress address)
     }
   }
   return nullptr;
+}
+
+const ElfFile::Segment* ElfFile::SegmentWithBytes(ElfAddress address) const {
+  for (const Segment& segment : segments_) {
+    if (address >= segment.address && address.value() - segment.address.value() < segment.file_size) return &segment;
+  }
+  return nullptr;
+}
+
+uint64_t ElfFile::BytesFrom(ElfAddress address) const {
+  const Segment* segment = SegmentWithBytes(address);
+  if (segment == nullptr) return 0;
+  const uint64_t skipped = address.value() - segment->address.value();
+  if (!InFile(segment->offset.value(), skipped, size())) return 0;
+  return std::min(segment->file_size - skipped, size() - segment->offset.value() - skipped);
+}
+
+Status ElfFile::ReadAddress(ElfAddress address, std::span<std::byte> out) const {
+  const Segment* segment = SegmentWithBytes(address);
+  if (segment == nullptr || BytesFrom(address) < out.size()) {
+    return Error(absl::StatusCode::kOutOfRange, "{} bytes at {:#x} are not in the file", out.size(), address.value());
+  }
+  return source_->ReadAt(FileOffset(segment->offset.value() + (address.value() - segment->address.value())), out);
 }
 
 std::string_view ElfFile::SectionName(const Section& section) const {

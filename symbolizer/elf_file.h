@@ -67,6 +67,8 @@ class ElfFile {
   uint64_t size() const { return source_->size(); }
   // EM_*
   uint16_t machine() const { return machine_; }
+  // Where a program begins to run; 0 if the file names no place.
+  ElfAddress entry() const { return entry_; }
   // NT_GNU_BUILD_ID in lower-case hex; "" if the file has none.
   const std::string& build_id() const { return build_id_; }
 
@@ -76,6 +78,13 @@ class ElfFile {
   std::optional<ElfAddress> ToElfAddress(FileOffset offset) const;
   // nullptr if there is none. Points into this object.
   const Segment* ExecutableSegmentContaining(ElfAddress address) const;
+  // Where PT_GNU_EH_FRAME says that .eh_frame_hdr lies. Found without section headers.
+  std::optional<ElfAddress> eh_frame_header() const { return eh_frame_header_; }
+  // Bytes of the file from `address` to the end of the segment that has it; 0 if it is in the file part of none.
+  uint64_t BytesFrom(ElfAddress address) const;
+  // Fills `out` with what a process finds at `address` before relocations: from the file part of one segment.
+  // kOutOfRange if it is not there completely.
+  Status ReadAddress(ElfAddress address, std::span<std::byte> out) const;
 
   // In the order of the file; [0] is the null section. Empty if the file has none, or if section_status() is an error.
   const std::vector<Section>& sections() const { return sections_; }
@@ -102,7 +111,11 @@ class ElfFile {
   void ReadBuildId();
 
   std::unique_ptr<const ByteSource> source_;
+  const Segment* SegmentWithBytes(ElfAddress address) const;
+
   uint16_t machine_ = 0;
+  ElfAddress entry_;
+  std::optional<ElfAddress> eh_frame_header_;
   std::vector<Segment> segments_;
   std::vector<Section> sections_;
   Status section_status_;

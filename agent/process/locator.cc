@@ -10,7 +10,9 @@ namespace {
 // Most processes with code of their own making write no perf map: looking for one costs some twenty calls.
 constexpr uint64_t kPerfMapRetryNs = 1'000'000'000;
 
-bool IsComplete(kiln_stop stop) { return stop == KILN_STOP_NONE || stop == KILN_STOP_ROOT; }
+bool IsComplete(kiln_stop stop) {
+  return stop == KILN_STOP_NONE || stop == KILN_STOP_ROOT || stop == KILN_STOP_MEMORY_GONE;
+}
 
 Frame TruncatedMark(kiln_stop stop) { return {FrameSpace::kTruncated, 0, static_cast<uint64_t>(stop)}; }
 

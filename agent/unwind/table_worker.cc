@@ -96,7 +96,7 @@ void TableWorker::Run() {
     if (requests_.empty() && !await_readers_) {
       idle_.notify_all();
       // Between two bursts of work is the time to write tables to the disk.
-      const auto has_work = [this] { return stopping_ || finishing_ || !requests_.empty() || await_readers_; };
+      const auto has_work = [this] { return stopping_ || !requests_.empty() || await_readers_; };
       if (!work_.wait_for(lock, std::chrono::seconds(2), has_work)) {
         lock.unlock();
         compiler_.Store();

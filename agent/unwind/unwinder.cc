@@ -22,6 +22,13 @@ bool LacksTables(kiln_stop stop) {
   return stop == KILN_STOP_PROCESS_UNKNOWN || stop == KILN_STOP_RANGE_UNKNOWN || stop == KILN_STOP_TABLE_MISSING;
 }
 
+// A stack that could not be walked because execve(2) has taken the memory of the old program away: there is none.
+void DropStackOfOldProgram(RawSample& sample) {
+  if ((sample.flags & KILN_SAMPLE_IN_EXEC) == 0 || sample.user_stop == KILN_STOP_ROOT) return;
+  sample.user = {};
+  sample.user_stop = KILN_STOP_MEMORY_GONE;
+}
+
 // The address that the last frame of `words` is looked up by; 0 if there is none.
 uint64_t LastAddress(std::span<const uint64_t> words) {
   uint64_t last = 0;
@@ -115,7 +122,11 @@ bool Unwinder::Walk(const StackCopy& stack, const Code& code, StackWalker::Walke
   return false;
 }
 
-void Unwinder::OnSample(const RawSample& sample, Process& process, Deliver deliver) {
+void Unwinder::OnSample(const RawSample& sample, Process& process, Deliver deliver_walked) {
+  const auto deliver = [&](RawSample finished, const ProcessMoment& moment) {
+    DropStackOfOldProgram(finished);
+    deliver_walked(finished, moment);
+  };
   if ((sample.flags & KILN_SAMPLE_DERIVED) != 0) ++counts_.derived_samples;
   if (!LacksTables(sample.user_stop)) {
     if (sample.snapshot != 0 && sample.snapshot != process.code_generation + 1) {
@@ -232,6 +243,7 @@ void Unwinder::DeliverWalked(RawSample sample, const StackWalker::Walked& walked
     sample.user = walked.words;
     sample.user_stop = walked.stop == KILN_STOP_RANGE_UNKNOWN ? KILN_STOP_NOT_CODE : walked.stop;
   }
+  DropStackOfOldProgram(sample);
   deliver(sample, moment);
 }
 

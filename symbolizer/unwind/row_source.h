@@ -20,9 +20,22 @@ class RowSource {
   // The extent that holds `from`, else the first one that begins behind it; nullopt if there is none. Extents ascend
   // and don't overlap.
   virtual std::optional<CodeExtent> Next(ElfAddress from) = 0;
+  // Where the last extent ends that ends at or before `address`: there begins the gap that `address` is in. Address 0
+  // if there is none, or if the source can't tell.
+  virtual ElfAddress EndBefore(ElfAddress address) { return ElfAddress(0); }
   // Adds the rows of an extent that Next returned, the first one at its begin. What can't be read ends in a row
   // KILN_SPECIAL_DAMAGED. Nothing is added for what lies behind the extent.
   virtual void AddRows(const CodeExtent& extent, RowSink& sink) = 0;
+};
+
+// Makes rows for code that no source knows. Thread-compatible.
+class GapFiller {
+ public:
+  virtual ~GapFiller() = default;
+  // `gap` is executable code between two extents, cut 64 KiB before and behind the page that is made: neighbouring
+  // pages ask for overlapping parts of a long gap, and should get the same rows. Adds rows that begin at gap.begin and
+  // hold to gap.end and returns true; or adds none and returns false, so that the next filler is asked.
+  virtual bool Fill(const CodeExtent& gap, RowSink& sink) = 0;
 };
 
 }  // namespace kiln::symbolizer
