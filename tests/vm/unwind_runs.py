@@ -44,7 +44,7 @@ TITLES = (
 )
 CPU_MILLISECONDS = 300
 GUEST_FOLDER = "/bin/unwind"
-SHELLS = ("sh", "busybox")
+SHELLS = ("sh", "run_unwind")
 # Of the samples that real time would give: emulated timers may come late.
 LEAST_PART_OF_SAMPLES = 0.4
 MOST_PROBLEMS = 3  # told per program

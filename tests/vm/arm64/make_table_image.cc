@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // usage: make_table_image OUT PROGRAM…
-// Compiles the unwind tables of arm64 programs into the file that the runner loads (table_image.h). A program goes by its
-// file name; a file vdso.so becomes "[vdso]".
+// Compiles the unwind tables of arm64 programs into the file that the runner loads (table_image.h). A program goes by
+// its file name; a file vdso.so becomes "[vdso]".
 #include <elf.h>
 
 #include <algorithm>

@@ -28,7 +28,7 @@ struct run {
   struct sampler* sampler;
   const char* name;
   __u32 pid;
-  __u64 start_ns; /* of the process, 0 until an identity came */
+  __u64 start_ns;          /* of the process, 0 until an identity came */
   struct kiln_stack stack; /* the last one of the process; stack.time_ns is 0 if there was none */
   struct kiln_stack published;
   struct stacks stacks;

@@ -13,7 +13,8 @@ int tables_load(struct sampler* sampler, const char* path);
  * Tells the sampler which code lies where in process `pid`, which runs the program `name`: the program's ranges and the
  * vDSO's. What names the process' state comes from its first sample. 0 on success.
  */
-int tables_publish(struct sampler* sampler, const char* name, __u32 pid, __u64 start_ns, const struct kiln_stack* stack);
+int tables_publish(struct sampler* sampler, const char* name, __u32 pid, __u64 start_ns,
+                   const struct kiln_stack* stack);
 
 /* Takes it back. */
 void tables_forget(struct sampler* sampler, __u32 pid);
