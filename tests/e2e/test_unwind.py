@@ -10,6 +10,7 @@ import concurrent.futures
 import dataclasses
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import unittest
@@ -44,16 +45,37 @@ def folder():
     return harness.program("unwind")
 
 
-def command(program, path=None, milliseconds=CPU_MILLISECONDS):
+def command(program, path=None):
     arguments = [folder() if argument == "FOLDER" else str(argument) for argument in program.arguments]
-    return [path or f"{folder()}/{program.program}", str(milliseconds), *arguments]
+    return [path or f"{folder()}/{program.program}", str(CPU_MILLISECONDS), *arguments]
+
+
+def start(program, path=None):
+    return subprocess.Popen(command(program, path), stdout=subprocess.PIPE, text=True)
+
+
+def finish(program, process):
+    output = process.communicate(timeout=harness.TIMEOUT_SECONDS)[0]
+    return Run(program, process.returncode, output)
 
 
 def run(program):
-    done = subprocess.run(
-        command(program), stdout=subprocess.PIPE, text=True, timeout=harness.TIMEOUT_SECONDS, check=False
+    return finish(program, start(program))
+
+
+def run_replaced(path):
+    """Runs a program from `path` and, while it runs, another one that has taken the place of its file."""
+    old, new = (
+        unwind_programs.depth(f"replaced_file_{age}", name, 20)
+        for age, name in (("old", "depth"), ("new", "depth_other"))
     )
-    return Run(program, done.returncode, done.stdout)
+    shutil.copy(f"{folder()}/{old.program}", path)
+    process = start(old, str(path))
+    harness.wait_until(lambda: harness.link_target(f"/proc/{process.pid}/exe") == str(path), "the program runs")
+    shutil.copy(f"{folder()}/{new.program}", f"{path}.new")
+    os.replace(f"{path}.new", path)
+    following = finish(new, start(new, str(path)))
+    return [finish(old, process), following]
 
 
 class Comparison:
@@ -156,7 +178,8 @@ class UnwindTest(harness.KilnTest):
 
         def run_all():
             with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-                return list(pool.map(run, built))
+                replaced = pool.submit(run_replaced, self.folder / "replaced")
+                return [*pool.map(run, built), *replaced.result()]
 
         runs, profile = self.record_programs(run_all)
         for done in runs:
