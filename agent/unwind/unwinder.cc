@@ -79,7 +79,7 @@ kiln_code_range Unwinder::RangeOf(const Process& process, const Mapping& mapping
   range.ref = KILN_STOP_FILE_UNREADABLE;
   if (!object.elf) return range;
   range.ref = KILN_STOP_NO_CFI;
-  const auto elf_address = object.elf->ToElfAddress(mapping.offset);
+  const auto elf_address = object.elf->StartOfMapping(mapping.offset, mapping.end.value() - mapping.start.value());
   if (!elf_address) return range;
   range.walker = KILN_WALKER_TABLE;
   range.ref = 0;
