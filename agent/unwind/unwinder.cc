@@ -40,19 +40,6 @@ ProcessMoment Now(Process& process) {
   return {.process = process, .mappings = nullptr, .generation = process.generation};
 }
 
-// ELF address of a mapping's first byte; may wrap around. A mapping begins at a page, its segment anywhere in it: the
-// offset of that page may lie in the segment before.
-std::optional<uint64_t> FirstElfAddress(const symbolizer::ElfFile& elf, const Mapping& mapping) {
-  const uint64_t offset = mapping.offset.value(), end = offset + (mapping.end.value() - mapping.start.value());
-  for (const symbolizer::ElfFile::Segment& segment : elf.segments()) {
-    const uint64_t begin = segment.offset.value();
-    if (segment.executable && begin < end && begin + segment.file_size > offset) {
-      return segment.address.value() + offset - begin;
-    }
-  }
-  return std::nullopt;
-}
-
 }  // namespace
 
 class Unwinder::SamplerChunks : public ChunkSource {
@@ -92,13 +79,13 @@ kiln_code_range Unwinder::RangeOf(const Process& process, const Mapping& mapping
   range.ref = KILN_STOP_FILE_UNREADABLE;
   if (!object.elf) return range;
   range.ref = KILN_STOP_NO_CFI;
-  const auto elf_address = FirstElfAddress(*object.elf, mapping);
+  const auto elf_address = object.elf->StartOfMapping(mapping.offset, mapping.end.value() - mapping.start.value());
   if (!elf_address) return range;
   range.walker = KILN_WALKER_TABLE;
   range.ref = 0;
   if (const auto table = tables_.Find(id.value, *object.elf)) {
     range.ref = table->directory;
-    range.base = mapping.start.value() - (*elf_address - table->base.value());
+    range.base = mapping.start.value() - (elf_address->value() - table->base.value());
   }
   return range;
 }
