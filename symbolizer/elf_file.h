@@ -63,6 +63,8 @@ class ElfFile {
   static StatusOr<ElfFile> Open(std::unique_ptr<const ByteSource> source);
   static StatusOr<ElfFile> Open(File file);
 
+  // The file that this was opened from; nullptr for an image in memory. Points into this object's source.
+  const File* file() const { return source_->file(); }
   // Bytes of the file.
   uint64_t size() const { return source_->size(); }
   // EM_*
@@ -76,9 +78,9 @@ class ElfFile {
   const std::vector<Segment>& segments() const { return segments_; }
   // nullopt if `offset` is in the file part of no PT_LOAD. Where several segments have it, an executable one counts.
   std::optional<ElfAddress> ToElfAddress(FileOffset offset) const;
-  // The address of the first byte of an executable mapping of `bytes` from `offset` on. Mappings are of whole pages, so it
-  // may lie before the segment that was mapped, in the file part of another one: what has most of the mapping counts, of
-  // executable segments if there is one in it. nullopt if nothing of it is in a PT_LOAD. It may wrap around.
+  // The address of the first byte of an executable mapping of `bytes` from `offset` on. Mappings are of whole pages, so
+  // it may lie before the segment that was mapped, in the file part of another one: what has most of the mapping
+  // counts, of executable segments if there is one in it. nullopt if nothing of it is in a PT_LOAD. It may wrap around.
   std::optional<ElfAddress> StartOfMapping(FileOffset offset, uint64_t bytes) const;
   // nullptr if there is none. Points into this object.
   const Segment* ExecutableSegmentContaining(ElfAddress address) const;

@@ -35,6 +35,13 @@ void DefineRecord(CLI::App& app, RecordArguments& to) {
                                 "kiln-HOST-TIME.pb.gz and .html")
                    ->type_name("FILE"));
   record->add_flag("--no-kernel", to.no_kernel, "Leave kernel frames out");
+  record->add_option("--unwind-memory", to.unwind_memory, "Memory for unwind tables: 4MiB to 1GiB")
+      ->type_name("SIZE")
+      ->default_str("64MiB");
+  record
+      ->add_option("--unwind-cache", to.unwind_cache,
+                   "Folder that keeps compiled unwind tables, or none; without it /var/cache/kiln/unwind for root")
+      ->type_name("FOLDER|none");
   record->add_option("--stats", to.stats, "Write what the recording cost to this file, as JSON")->type_name("FILE");
   record->add_option("COMMAND", to.stray, "Program to start and record, behind --")->type_name("COMMAND");
   record->footer(
