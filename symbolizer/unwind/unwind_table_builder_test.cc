@@ -125,6 +125,19 @@ TEST(UnwindTableBuilder, AFunctionMaySpanPages) {
   EXPECT_EQ(table.RowsOf(1), 1u);
 }
 
+TEST(UnwindTableBuilder, ALongFunctionIsReadToTheEndOfThePageOnly) {
+  TestFile file;
+  file.AddText(Code(0x40000));
+  std::string instructions;
+  for (int i = 0; i < 0x3000; ++i) instructions += Bytes({0x50, 0x0e, i % 2 == 0 ? 16 : 24});
+  file.eh_frame.AddFde(file.cie, kText, 0x30000, instructions);
+  const ElfFile elf = *file.Open();
+  Table table(elf);
+  EXPECT_EQ(table.At(0x10), X86Rule(kSp, 16));
+  EXPECT_LT(table.builder().counts().raw_rows, 0x1000u) << "of 0x3000; the page has 0xf00";
+  EXPECT_EQ(table.At(0x2ffe0), X86Rule(kSp, 24));
+}
+
 TEST(UnwindTableBuilder, PaddingTakesTheRuleBehindIt) {
   TestFile file;
   std::string code = Code(0x1000);
