@@ -104,6 +104,16 @@ class CodeFlow {
     bool ok() const { return fault == FrameState::Fault::kNone && !too_complex; }
   };
 
+  // A state that code may have which nothing has reached.
+  enum class Origin : uint8_t { kEntry, kAfterCall, kIndirectJump };
+  struct Candidate {
+    Origin origin;
+    FrameState state;
+    bool fits = false;  // leads to no contradiction
+    uint32_t evidence = 0;
+    uint32_t joins = 0;
+  };
+
   void MakeBlocks();
   void ResolveTargets();
   void EndAtCallsWithoutReturn();
@@ -122,7 +132,10 @@ class CodeFlow {
   void RunStarts();
   void RunTableTargets();
   void RunUnreached(bool likely);
-  void TryUnreached(uint32_t block);
+  // `function`: the last block before that is known to begin one.
+  void TryUnreached(uint32_t block, uint32_t function);
+  std::vector<Candidate> CandidatesFor(uint32_t block, uint32_t function);
+  const Candidate* Choose(const Block& block, std::vector<Candidate>& candidates) const;
   bool TryTableTarget(uint32_t block);
   bool HasUnreachedSource(uint32_t block) const;
 
