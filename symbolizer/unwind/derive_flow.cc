@@ -162,6 +162,7 @@ uint32_t CodeFlow::Intern(const FrameState& state) {
 
 // Somebody else's code comes next: the stack has to be as its caller left it.
 void CodeFlow::LeaveFunction(const FrameState& state, Attempt& attempt) {
+  if (attempt.frames_only) return;
   if (state.CheckReturn() != Fault::kNone) attempt.fault = Fault::kTailDepth;
   if (state.rsp().IsOnCfa()) ++attempt.evidence;
 }
@@ -169,6 +170,7 @@ void CodeFlow::LeaveFunction(const FrameState& state, Attempt& attempt) {
 void CodeFlow::Enter(uint32_t from, uint32_t to, FrameState state, Attempt& attempt) {
   Block& block = blocks_[to];
   if (block.is_start) return LeaveFunction(state, attempt);
+  if (block.state != kNoBlock && block.frames_only != attempt.frames_only) return;
   if (block.region != blocks_[from].region) state.ForgetHolders();
   if (block.state == kNoBlock) {
     if (states_.size() >= kMaxFrameStates) {
@@ -178,12 +180,15 @@ void CodeFlow::Enter(uint32_t from, uint32_t to, FrameState state, Attempt& atte
     attempt.changed.emplace_back(to, kNoBlock);
     block.state = Intern(state);
     block.attempt = attempts_;
+    block.frames_only = attempt.frames_only;
     attempt.work.push_back(to);
     return;
   }
   FrameState met;
   const FrameState& known = states_[block.state];
-  if (const Fault fault = FrameState::Meet(known, state, met); fault != Fault::kNone) {
+  if (attempt.frames_only) {
+    met = FrameState::MeetFrames(known, state);
+  } else if (const Fault fault = FrameState::Meet(known, state, met); fault != Fault::kNone) {
     attempt.fault = fault;
     return;
   }
@@ -228,7 +233,7 @@ void CodeFlow::RunBlock(uint32_t number, Attempt& attempt) {
         attempt.indirect.emplace_back(event.at, Intern(state));
         return;
       case CodeOp::kReturn:
-        attempt.fault = state.CheckReturn();
+        if (!attempt.frames_only) attempt.fault = state.CheckReturn();
         if (state.rsp().IsOnCfa()) ++attempt.evidence;
         return;
       case CodeOp::kStop: return;
@@ -238,7 +243,7 @@ void CodeFlow::RunBlock(uint32_t number, Attempt& attempt) {
         return;
       default:
         after_call = event.op == CodeOp::kCall;
-        attempt.fault = state.Apply(event);
+        if (const Fault fault = state.Apply(event); !attempt.frames_only) attempt.fault = fault;
         break;
     }
   }
@@ -320,6 +325,14 @@ void CodeFlow::GiveUp(uint32_t start, const Attempt& attempt) {
   ++unclear_functions_;
 }
 
+void CodeFlow::FollowFrames(uint32_t start, Unclear reason) {
+  Attempt attempt{.frames_only = true};
+  blocks_[start].frames_only = true;
+  Follow(start, FrameState::AtEntry(), attempt);
+  for (const auto& [block, before] : attempt.changed) blocks_[block].reason = reason;
+  if (!attempt.ok()) TakeBack(attempt);
+}
+
 void CodeFlow::RunStarts() {
   for (uint32_t block = 0; block < blocks_.size(); ++block) {
     if (!blocks_[block].is_start) continue;
@@ -331,6 +344,7 @@ void CodeFlow::RunStarts() {
     } else {
       TakeBack(attempt);
       GiveUp(block, attempt);
+      FollowFrames(block, blocks_[block].reason);
     }
   }
 }
@@ -353,23 +367,27 @@ void CodeFlow::Visit(const std::function<void(const Stretch&)>& visit) const {
       continue;
     }
     FrameState state = states_[block.state];
+    const auto add = [&](uint32_t from, uint32_t to, const FrameState& known) {
+      const bool holds = !block.frames_only || known.HasFramePointer();
+      visit({.begin = from, .end = to, .state = holds ? &known : nullptr, .reason = block.reason});
+    };
     uint32_t begin = block.begin;
     bool ended = false;
     for (uint32_t i = block.first_event; i < sweep_.events.size() && sweep_.events[i].at < end && !ended; ++i) {
       const CodeEvent& event = sweep_.events[i];
       const uint32_t behind = event.at + event.bytes;
       if (EndsFlow(event.op)) {
-        visit({.begin = begin, .end = behind, .state = &state, .reason = {}});
+        add(begin, behind, state);
         ended = true;
         continue;
       }
       const FrameState before = state;
       (void)state.Apply(event);
       if (before == state) continue;
-      if (begin < behind) visit({.begin = begin, .end = behind, .state = &before, .reason = {}});
+      if (begin < behind) add(begin, behind, before);
       begin = behind;
     }
-    if (!ended && begin < end) visit({.begin = begin, .end = end, .state = &state, .reason = {}});
+    if (!ended && begin < end) add(begin, end, state);
   }
 }
 

@@ -89,10 +89,12 @@ class CodeFlow {
     bool after_stop = false;  // the code before doesn't go on
     Unclear reason = Unclear::kUnreached;
     bool given_up = false;
+    bool frames_only = false;  // the state holds as far as RBP leads to the frame
   };
   // One flow, until it is kept or taken back.
   struct Attempt {
-    bool is_guess = false;  // the state at its beginning
+    bool is_guess = false;     // the state at its beginning
+    bool frames_only = false;  // see FollowFrames
     FrameState::Fault fault = FrameState::Fault::kNone;
     uint32_t evidence = 0;  // returns and jumps out with the stack as it has to be
     uint32_t joins = 0;     // came into code whose state was known, with the same stack
@@ -130,6 +132,7 @@ class CodeFlow {
   void TakeBack(const Attempt& attempt);
   void GiveUp(uint32_t start, const Attempt& attempt);
   void RunStarts();
+  void FollowFrames(uint32_t start, Unclear reason);
   void RunTableTargets();
   void RunUnreached(bool likely);
   // `function`: the last block before that is known to begin one.

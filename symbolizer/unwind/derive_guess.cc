@@ -87,8 +87,8 @@ const CodeFlow::Candidate* CodeFlow::Choose(const Block& block, std::vector<Cand
   }
   const bool like_a_function = block.is_likely || block.is_region;
   if (alone && like_a_function && !block.is_inside && find(Origin::kEntry) != nullptr) return find(Origin::kEntry);
-  // Most calls return, and what looks like the beginning of a function is an aligned loop.
-  return block.is_likely ? nullptr : find(Origin::kAfterCall);
+  // Most calls return, but what follows this one may be a function that doesn't.
+  return find(Origin::kEntry) != nullptr ? nullptr : find(Origin::kAfterCall);
 }
 
 void CodeFlow::TryUnreached(uint32_t number, uint32_t function) {

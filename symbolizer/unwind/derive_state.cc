@@ -201,24 +201,24 @@ FrameState::Fault FrameState::CheckReturn() const {
   return Load(rsp()) == kReturnAddress ? Fault::kNone : Fault::kReturnDepth;
 }
 
-FrameState::Fault FrameState::Meet(const FrameState& a, const FrameState& b, FrameState& out) {
-  if (a == b) {
-    out = a;
-    return Fault::kNone;
-  }
+// What both have. Values of places count only if both have them there.
+FrameState FrameState::MeetFrames(const FrameState& a, const FrameState& b) {
   FrameState met;
-  bool frame = false;
   for (uint8_t reg = 0; reg < 16; ++reg) {
-    if (a.registers_[reg] != b.registers_[reg]) continue;
-    met.registers_[reg] = a.registers_[reg];
-    frame = frame || a.registers_[reg].IsOnCfa();
+    if (a.registers_[reg] == b.registers_[reg]) met.registers_[reg] = a.registers_[reg];
   }
   size_t count = 0;
   for (const Slot& slot : a.slots_) {
     if (slot.place.IsAddress() && b.Load(slot.place) == slot.value) met.slots_[count++] = slot;
   }
+  return met;
+}
+
+FrameState::Fault FrameState::Meet(const FrameState& a, const FrameState& b, FrameState& out) {
+  FrameState met = a == b ? a : MeetFrames(a, b);
   const bool rsp_differs = a.rsp() != b.rsp() && a.rsp().IsAddress() && b.rsp().IsAddress();
-  // Between popping the return address and pushing it again.
+  const bool frame = std::ranges::any_of(met.registers_, [](const FrameValue& value) { return value.IsOnCfa(); });
+  // Between popping the return address and pushing it again, there is no frame.
   if (rsp_differs && !frame && !met.Rebase()) return Fault::kJoin;
   out = met;
   return Fault::kNone;
@@ -249,7 +249,7 @@ bool FrameState::FindCfa(kiln_rule& rule) const {
     return true;
   };
   // A usual frame pointer: it outlives all that the stack pointer does, and one rule serves the whole body.
-  if (rbp().IsAt(0, -16) && Load(rbp()) == kCallersRbp) return by_register(kRbp);
+  if (HasFramePointer()) return by_register(kRbp);
   if (rsp().IsOnCfa()) return by_register(kRsp);
   if (rbp().IsOnCfa()) return by_register(kRbp);
   for (const Slot& slot : slots_) {
