@@ -1,15 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-// A timer interrupts the chain spin ← middle ← outer ← main anywhere, in prologues too, every two milliseconds of CPU
-// time. The handler burns for half of that: burn ← handler ← libc's return from a signal ← where the chain was.
+// A timer interrupts the chain spin ← middle ← outer ← main anywhere, in prologues too, a millisecond after the last
+// time. The handler burns for about as long: burn ← handler ← libc's return from a signal ← where the chain was.
 #include <sys/time.h>
 
 #include "tests/programs/unwind/chain.h"
 
 FRAME void burn(void) { BURN(); }
 
+static bool ending;
+
+FRAME void sets_timer(void) {
+  const struct itimerval soon = {.it_value = {.tv_usec = 1000}};
+  if (setitimer(ITIMER_REAL, &soon, NULL) != 0) Die("setitimer");
+}
+
 FRAME void handler(int number) {
   (void)number;
   for (int i = 0; i < 10; ++i) burn();
+  if (!ending) sets_timer();
   STAY_IN_FRAME();
 }
 
@@ -33,13 +41,11 @@ FRAME void outer(int a) {
 int main(int argc, char** argv) {
   struct Budget budget = StartBudget(NumberArgument(argc, argv, 1, "interrupted CPU-MILLISECONDS"));
   struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
-  if (sigaction(SIGPROF, &action, NULL) != 0) Die("sigaction");
-  const struct itimerval often = {.it_interval = {.tv_usec = 2000}, .it_value = {.tv_usec = 2000}};
-  if (setitimer(ITIMER_PROF, &often, NULL) != 0) Die("setitimer");
+  if (sigaction(SIGALRM, &action, NULL) != 0) Die("sigaction");
+  sets_timer();
   while (HasBudget(&budget)) {
     for (int i = 0; i < 1000; ++i) outer(i);
   }
-  const struct itimerval never = {0};
-  setitimer(ITIMER_PROF, &never, NULL);
+  ending = true;
   Report("interrupted", SpentNs(&budget));
 }
