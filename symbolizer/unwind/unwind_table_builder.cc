@@ -173,10 +173,10 @@ void UnwindTableBuilder::FillAroundTrampolines(const CodeExtent& range) {
   uint64_t at = range.begin.value();
   const uint64_t end = range.end.value();
   // One that begins before the range or ends behind it counts, too.
-  uint64_t from = std::max({at - std::min(at, kTrampolineMargin), segment_.begin.value(), code_begin_});
+  uint64_t from = std::max(at - std::min(at, kTrampolineMargin), segment_.begin.value());
+  const uint64_t to = std::min(end + kTrampolineMargin, segment_.end.value());
   while (at < end) {
-    const std::span<const std::byte> code = Code(from, std::min(end + kTrampolineMargin, segment_.end.value()));
-    const std::optional<SignalTrampoline> found = FindSignalTrampoline(machine_, code);
+    const std::optional<SignalTrampoline> found = FindSignalTrampoline(machine_, Code(from, to));
     if (!found) break;
     // A handler returns to its first byte, and the code of a return address lies before it. During the system call
     // the instruction pointer is behind its last byte.
