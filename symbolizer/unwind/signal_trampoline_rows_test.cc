@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "symbolizer/unwind/signal_trampoline.h"
 
 #include <gtest/gtest.h>
 
@@ -25,7 +26,7 @@ const Case kCases[] = {
     {"Arm64", EM_AARCH64, "\x1f\x20\x03\xd5"s, "\x68\x11\x80\xd2\x01\x00\x00\xd4"s},
 };
 
-class SignalTrampolineRowsTest : public ::testing::TestWithParam<Case> {
+class SignalTrampolineTest : public ::testing::TestWithParam<Case> {
  protected:
   // The kinds (enum kiln_cfa_kind) of the rules of `code`, byte by byte.
   static std::vector<uint8_t> KindsOf(const std::string& code) {
@@ -36,7 +37,7 @@ class SignalTrampolineRowsTest : public ::testing::TestWithParam<Case> {
     builder.Add({.name = ".text", .flags = SHF_ALLOC | SHF_EXECINSTR, .address = 0x10000, .bytes = code});
     const StatusOr<ElfFile> elf = builder.Open();
     EXPECT_TRUE(elf.ok()) << elf.status();
-    const auto table = UnwindTableBuilder::Open(*elf);
+    const auto table = UnwindTableBuilder::Open(*elf, {.derive = false});
     EXPECT_TRUE(table.ok()) << table.status();
     std::vector<uint32_t> page;
     EXPECT_TRUE((*table)->CompilePage(0, page));
@@ -51,7 +52,7 @@ class SignalTrampolineRowsTest : public ::testing::TestWithParam<Case> {
 
 // A handler returns to the first byte, and a walk looks one byte before: it must be covered. While the system call
 // runs, the instruction pointer is behind the last byte.
-TEST_P(SignalTrampolineRowsTest, CoversTheBytesAroundItself) {
+TEST_P(SignalTrampolineTest, CoversTheBytesAroundItself) {
   const auto& [name, machine, nop, trampoline] = GetParam();
   const size_t before = 4 * nop.size();
   const std::string code = nop + nop + nop + nop + trampoline + std::string(16, '\xc3');
@@ -62,17 +63,17 @@ TEST_P(SignalTrampolineRowsTest, CoversTheBytesAroundItself) {
   }
 }
 
-TEST_P(SignalTrampolineRowsTest, MayBeginAndEndTheCode) {
+TEST_P(SignalTrampolineTest, MayBeginAndEndTheCode) {
   const std::string& trampoline = GetParam().trampoline;
   EXPECT_EQ(KindsOf(trampoline), std::vector<uint8_t>(trampoline.size(), KILN_CFA_SIGNAL));
 }
 
-TEST_P(SignalTrampolineRowsTest, IsNotFoundInPartOfItself) {
+TEST_P(SignalTrampolineTest, IsNotFoundInPartOfItself) {
   const std::string part = GetParam().trampoline.substr(1);
   EXPECT_EQ(KindsOf(part), std::vector<uint8_t>(part.size(), KILN_CFA_SPECIAL));
 }
 
-INSTANTIATE_TEST_SUITE_P(Machines, SignalTrampolineRowsTest, ::testing::ValuesIn(kCases),
+INSTANTIATE_TEST_SUITE_P(Machines, SignalTrampolineTest, ::testing::ValuesIn(kCases),
                          [](const ::testing::TestParamInfo<Case>& info) { return info.param.name; });
 
 }  // namespace

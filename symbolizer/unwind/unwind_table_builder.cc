@@ -33,6 +33,7 @@ StatusOr<std::unique_ptr<UnwindTableBuilder>> UnwindTableBuilder::Open(const Elf
   std::unique_ptr<UnwindTableBuilder> builder(new UnwindTableBuilder(elf, *machine));
   KILN_RETURN_IF_ERROR(builder->FindCode());
   builder->LoadCallFrameInformation(options.debug_file);
+  builder->AddOtherSources(options.derive);
   return builder;
 }
 
@@ -68,6 +69,17 @@ void UnwindTableBuilder::LoadCallFrameInformation(const ElfFile* debug_file) {
     sources_.push_back(std::move(rows));
   }
   ChooseTracked(loaded);
+}
+
+void UnwindTableBuilder::AddOtherSources(bool derive) {
+  if (StatusOr<std::unique_ptr<GoRows>> go = GoRows::Open(elf_); go.ok()) {
+    go_ = go->get();
+    sources_.push_back(*std::move(go));
+  }
+  if (!derive || !machine_.is_x86()) return;
+  auto derived = std::make_unique<DerivedRows>(elf_, tracked_);
+  derived_ = derived.get();
+  fillers_.push_back(std::move(derived));
 }
 
 void UnwindTableBuilder::ChooseTracked(std::span<CfiRows* const> rows) {
@@ -173,10 +185,10 @@ void UnwindTableBuilder::FillAroundTrampolines(const CodeExtent& range) {
   uint64_t at = range.begin.value();
   const uint64_t end = range.end.value();
   // One that begins before the range or ends behind it counts, too.
-  uint64_t from = std::max(at - std::min(at, kTrampolineMargin), segment_.begin.value());
-  const uint64_t to = std::min(end + kTrampolineMargin, segment_.end.value());
+  uint64_t from = std::max({at - std::min(at, kTrampolineMargin), segment_.begin.value(), code_begin_});
   while (at < end) {
-    const std::optional<SignalTrampoline> found = FindSignalTrampoline(machine_, Code(from, to));
+    const std::span<const std::byte> code = Code(from, std::min(end + kTrampolineMargin, segment_.end.value()));
+    const std::optional<SignalTrampoline> found = FindSignalTrampoline(machine_, code);
     if (!found) break;
     // A handler returns to its first byte, and the code of a return address lies before it. During the system call
     // the instruction pointer is behind its last byte.
@@ -204,7 +216,7 @@ void UnwindTableBuilder::FillUnknown(const CodeExtent& range) {
     const CodeExtent gap = WidenGap(range);
     page_.SetWindow(range.begin, range.end, range.begin);
     for (const std::unique_ptr<GapFiller>& filler : fillers_) {
-      if (filler->Fill(gap, page_)) return;
+      if (filler->Fill(gap, range, page_)) return;
     }
   }
   AddRule(range, SpecialRule(KILN_SPECIAL_NO_CFI));
@@ -213,15 +225,14 @@ void UnwindTableBuilder::FillUnknown(const CodeExtent& range) {
 CodeExtent UnwindTableBuilder::WidenGap(const CodeExtent& range) {
   CodeExtent gap = range;
   if (gap.begin == page_range_.begin) {
-    uint64_t begin = gap.begin.value() - std::min(gap.begin.value(), kPageBytes);
-    begin = std::max(begin, segment_.begin.value());
+    uint64_t begin = segment_.begin.value();
     for (const std::unique_ptr<RowSource>& source : sources_) {
       begin = std::max(begin, source->EndBefore(gap.begin).value());
     }
     gap.begin = std::min(gap.begin, ElfAddress(begin));
   }
   if (gap.end == page_range_.end) {
-    uint64_t end = std::min(gap.end.value() + kPageBytes, segment_.end.value());
+    uint64_t end = segment_.end.value();
     for (const std::unique_ptr<RowSource>& source : sources_) {
       if (const std::optional<CodeExtent> next = source->Next(gap.end)) end = std::min(end, next->begin.value());
     }
