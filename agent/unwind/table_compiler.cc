@@ -4,38 +4,40 @@
 #include <utility>
 
 #include "base/clock.h"
-#include "symbolizer/unwind/unwind_table_builder.h"
 
 namespace kiln::agent {
 
 struct TableCompiler::Table {
-  std::unique_ptr<symbolizer::UnwindTableBuilder> builder;  // nullptr: the file can't be read
+  TableSource source;  // without a builder if the file can't be read
 };
 
 TableCompiler::TableCompiler(const std::string&) {}
 TableCompiler::~TableCompiler() = default;
 
-TableCompiler::Table& TableCompiler::Open(uint32_t table, const symbolizer::ElfFile& elf) {
+TableCompiler::Table& TableCompiler::Open(uint32_t table, const symbolizer::ElfFile& elf,
+                                          const DebugFilePlaces& places) {
   if (table >= tables_.size()) tables_.resize(table + 1);
   std::unique_ptr<Table>& entry = tables_[table];
   if (entry != nullptr) return *entry;
   entry = std::make_unique<Table>();
-  if (auto builder = symbolizer::UnwindTableBuilder::Open(elf); builder.ok()) {
-    entry->builder = *std::move(builder);
+  if (auto source = OpenTableSource(elf, places); source.ok()) {
+    entry->source = *std::move(source);
     ++counts_.tables;
+    if (entry->source.debug_file != nullptr) ++counts_.debug_files;
   } else {
     ++counts_.failed_tables;
   }
   return *entry;
 }
 
-CompiledPage TableCompiler::Compile(uint32_t table, const symbolizer::ElfFile& elf, uint32_t page) {
+CompiledPage TableCompiler::Compile(uint32_t table, const symbolizer::ElfFile& elf,
+                                    const DebugFilePlaces& places, uint32_t page) {
   const double start = ThreadCpuSeconds();
   CompiledPage compiled{.table = table, .page = page, .tracked = KILN_NO_REGISTER, .words = {}};
-  Table& opened = Open(table, elf);
-  if (opened.builder != nullptr && page < opened.builder->page_count()) {
-    compiled.tracked = opened.builder->tracked();
-    opened.builder->CompilePage(page, compiled.words);
+  const auto& builder = Open(table, elf, places).source.builder;
+  if (builder != nullptr && page < builder->page_count()) {
+    compiled.tracked = builder->tracked();
+    builder->CompilePage(page, compiled.words);
   }
   if (compiled.words.empty()) {
     ++counts_.failed_pages;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/unwind/table_source.h"
 #include "symbolizer/elf_file.h"
 
 namespace kiln::agent {
@@ -25,6 +26,7 @@ class TableCompiler {
   struct Counts {
     uint64_t tables = 0;         // object files with at least one page
     uint64_t failed_tables = 0;  // object files of which nothing could be read
+    uint64_t debug_files = 0;    // tables with unwind information from a separate debug file
     uint64_t pages = 0;          // compiled
     uint64_t cached_pages = 0;   // taken from the disk instead
     uint64_t failed_pages = 0;
@@ -37,8 +39,8 @@ class TableCompiler {
   explicit TableCompiler(const std::string& cache_folder);
   ~TableCompiler();
 
-  // `table` names the object file, always the same one.
-  CompiledPage Compile(uint32_t table, const symbolizer::ElfFile& elf, uint32_t page);
+  // `table` names the object file, always the same one. `places` is where its debug file may be.
+  CompiledPage Compile(uint32_t table, const symbolizer::ElfFile& elf, const DebugFilePlaces& places, uint32_t page);
   // Writes what was compiled since the last call to the cache.
   void Store();
 
@@ -46,7 +48,7 @@ class TableCompiler {
 
  private:
   struct Table;
-  Table& Open(uint32_t table, const symbolizer::ElfFile& elf);
+  Table& Open(uint32_t table, const symbolizer::ElfFile& elf, const DebugFilePlaces& places);
 
   std::vector<std::unique_ptr<Table>> tables_;  // by number; nullptr = not opened
   Counts counts_;

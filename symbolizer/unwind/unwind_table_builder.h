@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "base/address.h"
@@ -56,6 +57,15 @@ class UnwindTableBuilder {
   // KILN_VALUE_LOST for it unless they know that it is unchanged.
   uint8_t tracked() const { return tracked_; }
   const UnwindCounts& counts() const { return counts_; }
+  // The sections of call frame information that are read, the first one counts first.
+  struct CfiOrigin {
+    std::string_view section;  // ".eh_frame", ".debug_frame"
+    bool in_debug_file;
+  };
+  const std::vector<CfiOrigin>& cfi_origins() const { return cfi_origins_; }
+  // Whether a good part of the code is in no record of unwind information, so that more of it is worth looking for.
+  // Costs a look at every record.
+  bool LacksUnwindInformation();
 
   // Makes page `index` (< page_count()) in 32-bit words. False if it can't be made (KILN_PAGE_FAILED); `words` is empty
   // then, and the reason is counted.
@@ -83,6 +93,7 @@ class UnwindTableBuilder {
 
   const ElfFile& elf_;
   const UnwindMachine& machine_;
+  std::vector<CfiOrigin> cfi_origins_;
   UnwindCounts counts_;
   std::vector<std::unique_ptr<RowSource>> sources_;
   std::vector<std::unique_ptr<GapFiller>> fillers_;
