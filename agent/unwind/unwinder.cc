@@ -15,7 +15,7 @@ namespace {
 constexpr uint64_t kMaxWaitingBytes = 32 << 20;
 // So many times may a sample come upon a further page that is missing. Each round lasts some milliseconds.
 constexpr int kMaxRounds = 64;
-constexpr uint64_t kEpochNs = 1'000'000'000;
+constexpr uint64_t kEpochNs = 10'000'000'000;
 // Addresses outside of all known code that are looked for in vain before the kernel side stops asking.
 constexpr uint32_t kMaxUnknownAddresses = 16;
 
@@ -81,7 +81,7 @@ kiln_code_range Unwinder::RangeOf(const Process& process, const Mapping& mapping
   const auto places = [&] { return DebugFilePlacesOf(process.pid.value, object->path); };
   if (const auto table = tables_.Find(id->value, *object->elf, places)) {
     range.ref = table->directory;
-    range.base = mapping.start.value() - (walker.address.value() - table->base.value());
+    range.base = mapping.start.value() - (walker.address - table->base.value());
   }
   return range;
 }

@@ -18,10 +18,10 @@ namespace {
 constexpr uint64_t kMaxEntryCodeBytes = 64;
 // So that a trampoline on the edge of the page is seen.
 constexpr uint64_t kTrampolineMargin = 16;
-// One part in so many. Padding between functions is less.
-constexpr uint64_t kWorthLookingFor = 8;
 // And padding that reaches over it.
 constexpr uint64_t kCodeMargin = kMaxPaddingBytes + 1;
+// One part in so many. Padding between functions is less.
+constexpr uint64_t kWorthLookingFor = 8;
 
 CodeExtent Range(uint64_t begin, uint64_t end) { return {.begin = ElfAddress(begin), .end = ElfAddress(end)}; }
 
@@ -35,6 +35,7 @@ StatusOr<std::unique_ptr<UnwindTableBuilder>> UnwindTableBuilder::Open(const Elf
   std::unique_ptr<UnwindTableBuilder> builder(new UnwindTableBuilder(elf, *machine));
   KILN_RETURN_IF_ERROR(builder->FindCode());
   builder->LoadCallFrameInformation(options.debug_file);
+  builder->AddOtherSources(options.derive);
   return builder;
 }
 
@@ -75,6 +76,17 @@ void UnwindTableBuilder::LoadCallFrameInformation(const ElfFile* debug_file) {
     sources_.push_back(std::move(rows));
   }
   ChooseTracked(loaded);
+}
+
+void UnwindTableBuilder::AddOtherSources(bool derive) {
+  if (StatusOr<std::unique_ptr<GoRows>> go = GoRows::Open(elf_); go.ok()) {
+    go_ = go->get();
+    sources_.push_back(*std::move(go));
+  }
+  if (!derive || !machine_.is_x86()) return;
+  auto derived = std::make_unique<DerivedRows>(elf_, tracked_);
+  derived_ = derived.get();
+  fillers_.push_back(std::move(derived));
 }
 
 void UnwindTableBuilder::ChooseTracked(std::span<CfiRows* const> rows) {
@@ -196,19 +208,18 @@ CodeExtent UnwindTableBuilder::EntryCode() {
 void UnwindTableBuilder::FillAroundTrampolines(const CodeExtent& range) {
   uint64_t at = range.begin.value();
   const uint64_t end = range.end.value();
+  // One that begins before the range or ends behind it counts, too.
+  uint64_t from = std::max(at - std::min(at, kTrampolineMargin), segment_.begin.value());
+  const uint64_t to = std::min(end + kTrampolineMargin, segment_.end.value());
   while (at < end) {
-    // One that begins before the page or ends behind it counts, too.
-    const uint64_t from = std::max({at - std::min(at, kTrampolineMargin), segment_.begin.value(), code_begin_});
-    const std::span<const std::byte> code = Code(from, std::min(end + kTrampolineMargin, segment_.end.value()));
-    const std::optional<SignalTrampoline> found = FindSignalTrampoline(machine_, code);
+    const std::optional<SignalTrampoline> found = FindSignalTrampoline(machine_, Code(from, to));
     if (!found || from + found->offset >= end) break;
-    const uint64_t begin = std::max(at, from + found->offset);
-    const uint64_t behind = from + found->offset + found->size;
-    if (behind > at) {
-      FillUnknown(Range(at, begin));
-      AddRule(Range(begin, std::min(behind, end)), SignalTrampolineRule(machine_));
-    }
-    at = std::max(at + 1, behind);
+    const uint64_t begin = from + found->offset;
+    from = begin + found->size;
+    if (from <= at) continue;
+    FillUnknown(Range(at, std::max(at, begin)));
+    AddRule(Range(std::max(at, begin), std::min(from, end)), SignalTrampolineRule(machine_));
+    at = from;
   }
   FillUnknown(Range(at, end));
 }
@@ -219,7 +230,7 @@ void UnwindTableBuilder::FillUnknown(const CodeExtent& range) {
     const CodeExtent gap = WidenGap(range);
     page_.SetWindow(range.begin, range.end, range.begin);
     for (const std::unique_ptr<GapFiller>& filler : fillers_) {
-      if (filler->Fill(gap, page_)) return;
+      if (filler->Fill(gap, range, page_)) return;
     }
   }
   AddRule(range, SpecialRule(KILN_SPECIAL_NO_CFI));
@@ -228,15 +239,14 @@ void UnwindTableBuilder::FillUnknown(const CodeExtent& range) {
 CodeExtent UnwindTableBuilder::WidenGap(const CodeExtent& range) {
   CodeExtent gap = range;
   if (gap.begin == page_range_.begin) {
-    uint64_t begin = gap.begin.value() - std::min(gap.begin.value(), kPageBytes);
-    begin = std::max(begin, segment_.begin.value());
+    uint64_t begin = segment_.begin.value();
     for (const std::unique_ptr<RowSource>& source : sources_) {
       begin = std::max(begin, source->EndBefore(gap.begin).value());
     }
     gap.begin = std::min(gap.begin, ElfAddress(begin));
   }
   if (gap.end == page_range_.end) {
-    uint64_t end = std::min(gap.end.value() + kPageBytes, segment_.end.value());
+    uint64_t end = segment_.end.value();
     for (const std::unique_ptr<RowSource>& source : sources_) {
       if (const std::optional<CodeExtent> next = source->Next(gap.end)) end = std::min(end, next->begin.value());
     }
