@@ -35,8 +35,8 @@ class File {
  public:
   // Opens for reading; anything but a regular file is an error and is not opened at all, not even for a moment.
   static StatusOr<File> Open(const std::string& path);
-  // The same for a process whose root is the folder `root`: neither ".." nor a symbolic link leads out of it, links that
-  // are absolute begin there. `root` itself may be anything that leads to a folder (/proc/PID/root).
+  // The same for a process whose root is the folder `root`: neither ".." nor a symbolic link leads out of it, links
+  // that are absolute begin there. `root` itself may be anything that leads to a folder (/proc/PID/root).
   static StatusOr<File> OpenInRoot(const std::string& root, const std::string& path);
 
   FileIdentity identity() const { return {.device = stat_.st_dev, .inode = stat_.st_ino}; }

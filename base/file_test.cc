@@ -50,7 +50,8 @@ TEST_F(FileTest, StaysInItsRoot) {
   EXPECT_TRUE(File::OpenInRoot(root, "/sub/file").ok());
   EXPECT_TRUE(File::OpenInRoot(root, "sub//./file").ok());
   EXPECT_TRUE(File::OpenInRoot(root, "/inside").ok());
-  for (const char* path : {"/../secret", "../secret", "sub/../../secret", "/absolute", "/relative", "/sub", "/none", ""}) {
+  for (const char* path :
+       {"/../secret", "../secret", "sub/../../secret", "/absolute", "/relative", "/sub", "/none", ""}) {
     EXPECT_FALSE(File::OpenInRoot(root, path).ok()) << path;
   }
   EXPECT_FALSE(File::OpenInRoot(Path("none"), "/sub/file").ok());

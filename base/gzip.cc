@@ -11,7 +11,7 @@ namespace {
 
 constexpr int kZlibWindowBits = 15;  // the largest window
 constexpr int kGzipWindowBits = kZlibWindowBits + 16;
-constexpr size_t kMaxStep = 1u << 30;     // zlib counts in unsigned int
+constexpr size_t kMaxStep = 1u << 30;  // zlib counts in unsigned int
 
 Bytef* Input(std::string_view data) { return reinterpret_cast<Bytef*>(const_cast<char*>(data.data())); }
 
@@ -43,8 +43,10 @@ StatusOr<std::string> Decompress(std::string_view data, size_t limit_bytes, int 
     }
     out.append(buffer.data(), produced);
     member_complete = result == Z_STREAM_END;
-    if (result != Z_OK && result != Z_STREAM_END) status = Error(absl::StatusCode::kInvalidArgument, "damaged {} data", format);
-    if (result == Z_OK && produced == 0 && consumed == 0) status = Error(absl::StatusCode::kInvalidArgument, "{} data is cut short", format);
+    if (result != Z_OK && result != Z_STREAM_END)
+      status = Error(absl::StatusCode::kInvalidArgument, "damaged {} data", format);
+    if (result == Z_OK && produced == 0 && consumed == 0)
+      status = Error(absl::StatusCode::kInvalidArgument, "{} data is cut short", format);
   }
   inflateEnd(&stream);
   if (!status.ok()) return status;

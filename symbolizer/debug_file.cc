@@ -62,15 +62,16 @@ std::vector<Candidate> CandidatesFor(const ElfFile& elf, std::string_view path) 
   std::vector<Candidate> candidates;
   if (const std::string& id = elf.build_id(); id.size() >= kMinBuildIdDigits) {
     const std::string_view digits = id;
-    candidates.push_back({.path = fmt::format("{}/.build-id/{}/{}.debug", kDebugFolder, digits.substr(0, 2),
-                                              digits.substr(2)),
-                          .crc = std::nullopt});
+    candidates.push_back(
+        {.path = fmt::format("{}/.build-id/{}/{}.debug", kDebugFolder, digits.substr(0, 2), digits.substr(2)),
+         .crc = std::nullopt});
   }
   const std::optional<DebugLink> link = ReadDebugLink(elf);
   if (!link || !path.starts_with('/')) return candidates;
   const std::string_view folder = FolderOf(path);
-  for (const std::string& name : {fmt::format("{}/{}", folder, link->name), fmt::format("{}/.debug/{}", folder, link->name),
-                                  fmt::format("{}{}/{}", kDebugFolder, folder, link->name)}) {
+  for (const std::string& name :
+       {fmt::format("{}/{}", folder, link->name), fmt::format("{}/.debug/{}", folder, link->name),
+        fmt::format("{}{}/{}", kDebugFolder, folder, link->name)}) {
     // A file that names itself has what it has.
     if (name != path) candidates.push_back({.path = name, .crc = link->crc});
   }

@@ -38,7 +38,8 @@ std::string DebugLinkBytes(const std::string& name, uint32_t crc) {
 }
 
 uint32_t Crc(const std::string& bytes) {
-  return static_cast<uint32_t>(::crc32(0, reinterpret_cast<const Bytef*>(bytes.data()), static_cast<uInt>(bytes.size())));
+  return static_cast<uint32_t>(
+      ::crc32(0, reinterpret_cast<const Bytef*>(bytes.data()), static_cast<uInt>(bytes.size())));
 }
 
 ElfFile Program(const std::string& build_id, const std::string& debug_link) {
@@ -191,10 +192,11 @@ TEST_F(DebugFileTest, FindsWhatObjcopyMakes) {
   const std::string debug = root_ + "/opt/app/.debug/program.debug";
   const auto run = [](const std::string& command) { return std::system((command + " >/dev/null 2>&1").c_str()) == 0; };
   if (!run("objcopy --version")) GTEST_SKIP() << "objcopy is missing";
-  ASSERT_TRUE(run(fmt::format("objcopy --only-keep-debug --remove-section=.note.gnu.build-id /proc/{}/exe {}", ::getpid(),
-                              debug)));
-  ASSERT_TRUE(run(fmt::format("objcopy --strip-all --remove-section=.note.gnu.build-id --add-gnu-debuglink={} /proc/{}/exe {}",
-                              debug, ::getpid(), program)));
+  ASSERT_TRUE(run(
+      fmt::format("objcopy --only-keep-debug --remove-section=.note.gnu.build-id /proc/{}/exe {}", ::getpid(), debug)));
+  ASSERT_TRUE(
+      run(fmt::format("objcopy --strip-all --remove-section=.note.gnu.build-id --add-gnu-debuglink={} /proc/{}/exe {}",
+                      debug, ::getpid(), program)));
   StatusOr<File> file = File::Open(program);
   ASSERT_TRUE(file.ok()) << file.status();
   const StatusOr<ElfFile> elf = ElfFile::Open(*std::move(file));

@@ -30,8 +30,8 @@ TableCompiler::Table& TableCompiler::Open(uint32_t table, const symbolizer::ElfF
   return *entry;
 }
 
-CompiledPage TableCompiler::Compile(uint32_t table, const symbolizer::ElfFile& elf,
-                                    const DebugFilePlaces& places, uint32_t page) {
+CompiledPage TableCompiler::Compile(uint32_t table, const symbolizer::ElfFile& elf, const DebugFilePlaces& places,
+                                    uint32_t page) {
   const double start = ThreadCpuSeconds();
   CompiledPage compiled{.table = table, .page = page, .tracked = KILN_NO_REGISTER, .words = {}};
   const auto& builder = Open(table, elf, places).source.builder;
