@@ -199,6 +199,25 @@ std::optional<ElfAddress> ElfFile::ToElfAddress(FileOffset offset) const {
   return ElfAddress(found->address.value() + (offset.value() - found->offset.value()));
 }
 
+std::optional<ElfAddress> ElfFile::StartOfMapping(FileOffset offset, uint64_t bytes) const {
+  const uint64_t begin = offset.value();
+  const uint64_t end = begin + std::min(bytes, UINT64_MAX - begin);
+  const Segment* found = nullptr;
+  uint64_t most = 0;
+  for (const Segment& segment : segments_) {
+    const uint64_t from = std::max(begin, segment.offset.value());
+    const uint64_t to = std::min(end, segment.offset.value() + segment.file_size);
+    if (from >= to) continue;
+    const bool better = found == nullptr || segment.executable > found->executable ||
+                        (segment.executable == found->executable && to - from > most);
+    if (!better) continue;
+    found = &segment;
+    most = to - from;
+  }
+  if (found == nullptr) return std::nullopt;
+  return ElfAddress(found->address.value() + begin - found->offset.value());
+}
+
 const ElfFile::Segment* ElfFile::ExecutableSegmentContaining(ElfAddress address) const {
   for (const Segment& segment : segments_) {
     if (segment.executable && address >= segment.address &&

@@ -76,6 +76,10 @@ class ElfFile {
   const std::vector<Segment>& segments() const { return segments_; }
   // nullopt if `offset` is in the file part of no PT_LOAD. Where several segments have it, an executable one counts.
   std::optional<ElfAddress> ToElfAddress(FileOffset offset) const;
+  // The address of the first byte of an executable mapping of `bytes` from `offset` on. Mappings are of whole pages, so it
+  // may lie before the segment that was mapped, in the file part of another one: what has most of the mapping counts, of
+  // executable segments if there is one in it. nullopt if nothing of it is in a PT_LOAD. It may wrap around.
+  std::optional<ElfAddress> StartOfMapping(FileOffset offset, uint64_t bytes) const;
   // nullptr if there is none. Points into this object.
   const Segment* ExecutableSegmentContaining(ElfAddress address) const;
   // Where PT_GNU_EH_FRAME says that .eh_frame_hdr lies. Found without section headers.

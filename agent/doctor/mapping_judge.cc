@@ -102,9 +102,10 @@ MappingDiagnosis MappingJudge::Judge(const Mapping& mapping) {
     diagnosis.names.sentence = "nor can it be named";
   } else {
     ReadFile(*object, mapping);
-    const uint64_t bytes = mapping.end.value() - mapping.start.value();
-    const uint64_t end = walker.address + bytes;  // the begin wraps around if the mapping reaches below address 0
-    const CodeRanges code = FindCode(*object->elf, walker.address < end ? walker.address : 0, end);
+    const uint64_t begin = walker.address.value();
+    const uint64_t end = begin + (mapping.end.value() - mapping.start.value());
+    // The begin wraps around if the mapping reaches below address 0.
+    const CodeRanges code = FindCode(*object->elf, begin < end ? begin : 0, end);
     JudgeTable(*object, code, diagnosis);
     JudgeNames(*object, code, diagnosis);
     if (!diagnosis.on_disk)

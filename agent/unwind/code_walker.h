@@ -12,7 +12,7 @@ namespace kiln::agent {
 struct CodeWalker {
   kiln_walker walker = KILN_WALKER_NONE;  // NONE, TABLE or FRAME_POINTER
   kiln_stop stop = KILN_STOP_ROOT;        // of NONE: why a walk ends there
-  uint64_t address = 0;                   // of TABLE: ELF address of the mapping's first byte; may wrap around
+  ElfAddress address{};                   // of TABLE: of the mapping's first byte; may wrap around
 };
 
 // Whether a file (or the vDSO) is behind the mapping. What isn't so is generated code.

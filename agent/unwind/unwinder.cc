@@ -81,7 +81,7 @@ kiln_code_range Unwinder::RangeOf(const Process& process, const Mapping& mapping
   const auto places = [&] { return DebugFilePlacesOf(process.pid.value, object->path); };
   if (const auto table = tables_.Find(id->value, *object->elf, places)) {
     range.ref = table->directory;
-    range.base = mapping.start.value() - (walker.address - table->base.value());
+    range.base = mapping.start.value() - (walker.address.value() - table->base.value());
   }
   return range;
 }

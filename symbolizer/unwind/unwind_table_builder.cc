@@ -161,7 +161,8 @@ void UnwindTableBuilder::Cover(const CodeExtent& range, size_t level) {
     if (extent->begin > at) {
       const CodeExtent gap{.begin = at, .end = std::min(extent->begin, range.end)};
       const uint64_t gap_bytes = extent->begin.value() - at.value();
-      if (gap_bytes <= kMaxPaddingBytes && IsPadding(machine_, Code(at.value(), extent->begin.value()))) {
+      if (gap_bytes <= kMaxPaddingBytes && IsPadding(machine_, Code(at.value(), extent->begin.value())) &&
+          !EndsTrampoline(at)) {
         AddRows(source, *extent, at, std::min(extent->end, range.end));
         at = extent->end;
         continue;
@@ -209,19 +210,29 @@ void UnwindTableBuilder::FillAroundTrampolines(const CodeExtent& range) {
   uint64_t at = range.begin.value();
   const uint64_t end = range.end.value();
   // One that begins before the range or ends behind it counts, too.
-  uint64_t from = std::max(at - std::min(at, kTrampolineMargin), segment_.begin.value());
-  const uint64_t to = std::min(end + kTrampolineMargin, segment_.end.value());
+  uint64_t from = std::max({at - std::min(at, kTrampolineMargin), segment_.begin.value(), code_begin_});
   while (at < end) {
-    const std::optional<SignalTrampoline> found = FindSignalTrampoline(machine_, Code(from, to));
-    if (!found || from + found->offset >= end) break;
-    const uint64_t begin = from + found->offset;
-    from = begin + found->size;
-    if (from <= at) continue;
-    FillUnknown(Range(at, std::max(at, begin)));
-    AddRule(Range(std::max(at, begin), std::min(from, end)), SignalTrampolineRule(machine_));
-    at = from;
+    const std::span<const std::byte> code = Code(from, std::min(end + kTrampolineMargin, segment_.end.value()));
+    const std::optional<SignalTrampoline> found = FindSignalTrampoline(machine_, code);
+    if (!found) break;
+    // A handler returns to its first byte, and the code of a return address lies before it. During the system call
+    // the instruction pointer is behind its last byte.
+    const uint64_t begin = std::max(at, from + found->offset - (found->offset > 0 ? 1 : 0));
+    if (begin >= end) break;
+    from += found->offset + found->size;
+    const uint64_t behind = std::min(from + 1, end);
+    if (behind <= at) continue;
+    FillUnknown(Range(at, begin));
+    AddRule(Range(begin, behind), SignalTrampolineRule(machine_));
+    at = behind;
   }
   FillUnknown(Range(at, end));
+}
+
+bool UnwindTableBuilder::EndsTrampoline(ElfAddress at) {
+  const std::span<const std::byte> code = Code(at.value() - std::min(at.value(), kTrampolineMargin), at.value());
+  const std::optional<SignalTrampoline> found = FindSignalTrampoline(machine_, code);
+  return found && found->offset + found->size == code.size();
 }
 
 void UnwindTableBuilder::FillUnknown(const CodeExtent& range) {

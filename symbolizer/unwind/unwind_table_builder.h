@@ -90,6 +90,8 @@ class UnwindTableBuilder {
   void Cover(const CodeExtent& range, size_t level);
   void FillGap(const CodeExtent& range);
   void FillAroundTrampolines(const CodeExtent& range);
+  // Whether the last instruction before `at` is that of a signal trampoline.
+  bool EndsTrampoline(ElfAddress at);
   void FillUnknown(const CodeExtent& range);
   void AddRows(RowSource& source, const CodeExtent& extent, ElfAddress from, ElfAddress to);
   void AddRule(const CodeExtent& range, const kiln_rule& rule);
