@@ -2,11 +2,8 @@
 #include "base/file.h"
 
 #include <fcntl.h>
-#include <linux/openat2.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cstdio>
 
@@ -55,34 +52,6 @@ StatusOr<UniqueFd> CreateBeside(const std::string& path, std::string& name) {
   return fd;
 }
 
-// `path` below the folder `root`, one name after the other, without symbolic links and "..". For kernels and seccomp
-// filters that refuse openat2(2). -1 and errno on failure.
-int OpenStepByStep(int root, std::string_view path) {
-  UniqueFd at(::fcntl(root, F_DUPFD_CLOEXEC, 0));
-  while (at.valid() && !path.empty()) {
-    const size_t length = std::min(path.find('/'), path.size());
-    const std::string name(path.substr(0, length));
-    path.remove_prefix(std::min(length + 1, path.size()));
-    if (name.empty() || name == ".") continue;
-    if (name == "..") {
-      errno = EXDEV;
-      return -1;
-    }
-    const int type = path.empty() ? 0 : O_DIRECTORY;
-    at = UniqueFd(::openat(at.get(), name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC | type));
-  }
-  return at.Release();
-}
-
-int OpenBelow(int root, const std::string& path) {
-  open_how how{};
-  how.flags = O_PATH | O_CLOEXEC;
-  how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
-  const long fd = ::syscall(SYS_openat2, root, path.c_str(), &how, sizeof(how));
-  if (fd >= 0 || (errno != ENOSYS && errno != EPERM)) return static_cast<int>(fd);
-  return OpenStepByStep(root, path);
-}
-
 }  // namespace
 
 StatusOr<File> File::Open(const std::string& path) {
@@ -90,18 +59,6 @@ StatusOr<File> File::Open(const std::string& path) {
   // the path may lead there by a symbolic link of somebody else's.
   UniqueFd place(::open(path.c_str(), O_PATH | O_CLOEXEC));
   if (!place.valid()) return ErrnoError(errno, "cannot open {}", path);
-  return OpenPlace(std::move(place), path);
-}
-
-StatusOr<File> File::OpenInRoot(const std::string& root, const std::string& path) {
-  const UniqueFd folder(::open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (!folder.valid()) return ErrnoError(errno, "cannot open {}", root);
-  UniqueFd place(OpenBelow(folder.get(), path));
-  if (!place.valid()) return ErrnoError(errno, "cannot open {} in {}", path, root);
-  return OpenPlace(std::move(place), path);
-}
-
-StatusOr<File> File::OpenPlace(UniqueFd place, const std::string& path) {
   struct stat info {};
   if (::fstat(place.get(), &info) != 0) return ErrnoError(errno, "cannot stat {}", path);
   if (!S_ISREG(info.st_mode)) {

@@ -35,9 +35,6 @@ class File {
  public:
   // Opens for reading; anything but a regular file is an error and is not opened at all, not even for a moment.
   static StatusOr<File> Open(const std::string& path);
-  // The same for a process whose root is the folder `root`: neither ".." nor a symbolic link leads out of it, links
-  // that are absolute begin there. `root` itself may be anything that leads to a folder (/proc/PID/root).
-  static StatusOr<File> OpenInRoot(const std::string& root, const std::string& path);
 
   FileIdentity identity() const { return {.device = stat_.st_dev, .inode = stat_.st_ino}; }
   uint64_t size() const { return static_cast<uint64_t>(stat_.st_size); }
@@ -48,8 +45,6 @@ class File {
   Status ReadAt(FileOffset offset, std::span<std::byte> out) const;
 
  private:
-  // `place` was opened with O_PATH; `path` is for messages.
-  static StatusOr<File> OpenPlace(UniqueFd place, const std::string& path);
   File(UniqueFd fd, const struct stat& info) : fd_(std::move(fd)), stat_(info) {}
   UniqueFd fd_;
   struct stat stat_ {};

@@ -39,24 +39,6 @@ TEST_F(FileTest, DoesNotEvenOpenWhatIsNoRegularFile) {
   EXPECT_GT(::read(watch.get(), events.data(), events.size()), 0);
 }
 
-TEST_F(FileTest, StaysInItsRoot) {
-  std::filesystem::create_directories(Path("root/sub"));
-  ASSERT_TRUE(WriteFileAtomically(Path("secret"), "x").ok());
-  ASSERT_TRUE(WriteFileAtomically(Path("root/sub/file"), "x").ok());
-  ASSERT_EQ(::symlink(Path("secret").c_str(), Path("root/absolute").c_str()), 0);
-  ASSERT_EQ(::symlink("../secret", Path("root/relative").c_str()), 0);
-  ASSERT_EQ(::symlink("/sub/file", Path("root/inside").c_str()), 0);
-  const std::string root = Path("root");
-  EXPECT_TRUE(File::OpenInRoot(root, "/sub/file").ok());
-  EXPECT_TRUE(File::OpenInRoot(root, "sub//./file").ok());
-  EXPECT_TRUE(File::OpenInRoot(root, "/inside").ok());
-  for (const char* path :
-       {"/../secret", "../secret", "sub/../../secret", "/absolute", "/relative", "/sub", "/none", ""}) {
-    EXPECT_FALSE(File::OpenInRoot(root, path).ok()) << path;
-  }
-  EXPECT_FALSE(File::OpenInRoot(Path("none"), "/sub/file").ok());
-}
-
 TEST_F(FileTest, WritesAndReadsBack) {
   ASSERT_TRUE(WriteFileAtomically(Path("a"), "hello").ok());
   EXPECT_EQ(*ReadFile(Path("a"), 5), "hello");

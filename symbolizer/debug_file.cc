@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/byte_reader.h"
-#include "base/file.h"
+#include "base/root_folder.h"
 
 namespace kiln::symbolizer {
 namespace {
@@ -37,7 +37,7 @@ StatusOr<uint32_t> CrcOf(const File& file) {
 // what led here.
 std::optional<ElfFile> OpenIfItBelongs(const std::string& root, const std::string& path, const ElfFile& elf,
                                        std::optional<uint32_t> crc) {
-  StatusOr<File> file = File::OpenInRoot(root, path);
+  StatusOr<File> file = OpenInRoot(root, path);
   if (!file.ok()) return std::nullopt;
   // A second look at the same file: ElfFile keeps the first one.
   StatusOr<File> bytes = File::Open(fmt::format("/proc/self/fd/{}", file->fd()));

@@ -37,7 +37,7 @@ class SignalTrampolineTest : public ::testing::TestWithParam<Case> {
     builder.Add({.name = ".text", .flags = SHF_ALLOC | SHF_EXECINSTR, .address = 0x10000, .bytes = code});
     const StatusOr<ElfFile> elf = builder.Open();
     EXPECT_TRUE(elf.ok()) << elf.status();
-    const auto table = UnwindTableBuilder::Open(*elf);
+    const auto table = UnwindTableBuilder::Open(*elf, {.derive = false});
     EXPECT_TRUE(table.ok()) << table.status();
     std::vector<uint32_t> page;
     EXPECT_TRUE((*table)->CompilePage(0, page));
