@@ -102,15 +102,17 @@ class ElfFile {
   const Section* FindSection(std::string_view name) const;
   const Section* FindSectionOfType(uint32_t type) const;
 
-  // The bytes of a section as they are in the file. kResourceExhausted if there are more than `limit_bytes`, kNotFound
-  // if it has none in the file (SHT_NOBITS), kUnimplemented if compressed, kDataLoss if it reaches beyond the file.
+  // The bytes of a section, unpacked if it is compressed. kResourceExhausted if there are more than `limit_bytes`,
+  // kNotFound if it has none in the file (SHT_NOBITS), kUnimplemented if compressed by another method than zlib's,
+  // kDataLoss if damaged or if it reaches beyond the file.
   StatusOr<std::vector<std::byte>> ReadSection(const Section& section, uint64_t limit_bytes) const;
-  // Fills `out` from `offset` within the section, for tables that are read piece by piece. Same errors.
+  // Fills `out` from `offset` within the section, for tables that are read piece by piece. Same errors; kUnimplemented
+  // for every compressed section.
   Status ReadSectionAt(const Section& section, uint64_t offset, std::span<std::byte> out) const;
 
  private:
   explicit ElfFile(std::unique_ptr<const ByteSource> source) : source_(std::move(source)) {}
-  Status CheckReadable(const Section& section) const;
+  Status CheckInFile(const Section& section) const;
   Status ReadHeaders();
   Status ReadSegments(uint64_t offset, uint64_t count);
   Status ReadSections(uint64_t offset, uint64_t count, uint64_t name_index);

@@ -291,7 +291,6 @@ TEST(ElfFileTest, RefusesSectionsWithoutPlainBytes) {
     std::function<void(Elf64_Shdr&)> patch;
     absl::StatusCode code;
   } kCases[] = {
-      {"compressed", [](Elf64_Shdr& s) { s.sh_flags |= SHF_COMPRESSED; }, absl::StatusCode::kUnimplemented},
       {"no bits", [](Elf64_Shdr& s) { s.sh_type = SHT_NOBITS; }, absl::StatusCode::kNotFound},
       {"beyond the end", [](Elf64_Shdr& s) { s.sh_size = 1 << 20; }, absl::StatusCode::kDataLoss},
       {"starts beyond the end", [](Elf64_Shdr& s) { s.sh_offset = UINT64_MAX; }, absl::StatusCode::kDataLoss},

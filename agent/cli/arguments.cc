@@ -88,9 +88,15 @@ void DefineCommandLine(CLI::App& app, Arguments& arguments) {
   app.add_flag("-V,--version", arguments.version, "Print the version and end");
   DefineRecord(app, arguments.record);
   DefineReading(app, arguments);
-  CLI::App* doctor = app.add_subcommand("doctor", "Check whether this machine can record, and say what mends it");
+  CLI::App* doctor = app.add_subcommand("doctor",
+                                        "Check whether this machine can record, or the stacks of a process be "
+                                        "walked and named, and say what mends it");
+  doctor
+      ->add_option("-p,--pid", arguments.doctor.pid,
+                   "Tell for each executable mapping of this process how its frames are walked and named, and why not")
+      ->type_name("PID");
   doctor->add_flag("--json", arguments.doctor.json, "Print the findings as JSON");
-  doctor->footer("sudo kiln doctor");
+  doctor->footer("sudo kiln doctor\nsudo kiln doctor -p 1234");
   app.add_subcommand("version", "Print the version");
   CLI::App* completions = app.add_subcommand("completions", "Print the completion script of a shell");
   completions->add_option("SHELL", arguments.shell, "Which shell")->type_name("bash|zsh|fish")->required();

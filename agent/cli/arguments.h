@@ -50,6 +50,7 @@ struct ViewArguments {
 };
 
 struct DoctorArguments {
+  std::string pid;  // empty: this machine
   bool json = false;
 };
 

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "base/clock.h"
-#include "symbolizer/unwind/unwind_table_builder.h"
 
 namespace kiln::agent {
 namespace {
@@ -24,7 +23,7 @@ struct TableCompiler::Table {
   std::optional<TableFile> cached;  // what the cache had when the table was opened
   // Opened for the first page that the cache lacks.
   bool is_open = false;
-  std::unique_ptr<symbolizer::UnwindTableBuilder> builder;  // nullptr: the file can't be read
+  TableSource source;  // without a builder if the file can't be read
   std::vector<NewPage> unstored;
 };
 
@@ -65,15 +64,21 @@ bool TableCompiler::TakeFromCache(Table& table, CompiledPage& page) {
   return false;
 }
 
-void TableCompiler::CompileNow(Table& table, const symbolizer::ElfFile& elf, CompiledPage& page) {
+void TableCompiler::CompileNow(Table& table, const symbolizer::ElfFile& elf, const DebugFilePlaces& places,
+                               CompiledPage& page) {
   if (!std::exchange(table.is_open, true)) {
-    auto builder = symbolizer::UnwindTableBuilder::Open(elf);
-    if (builder.ok()) table.builder = *std::move(builder);
-    ++(table.builder != nullptr ? counts_.tables : counts_.failed_tables);
+    auto source = OpenTableSource(elf, places);
+    if (source.ok()) table.source = *std::move(source);
+    ++(table.source.builder != nullptr ? counts_.tables : counts_.failed_tables);
+    if (table.source.debug_file != nullptr) {
+      ++counts_.debug_files;
+      table.key.reset();  // which does not tell whether the debug file was there
+    }
   }
-  if (table.builder == nullptr || page.page >= table.builder->page_count()) return;
-  page.tracked = table.builder->tracked();
-  table.builder->CompilePage(page.page, page.words);
+  symbolizer::UnwindTableBuilder* const builder = table.source.builder.get();
+  if (builder == nullptr || page.page >= builder->page_count()) return;
+  page.tracked = builder->tracked();
+  builder->CompilePage(page.page, page.words);
   if (!page.words.empty()) {
     ++counts_.pages;
     counts_.rows += reinterpret_cast<const kiln_page*>(page.words.data())->row_count;
@@ -84,14 +89,15 @@ void TableCompiler::CompileNow(Table& table, const symbolizer::ElfFile& elf, Com
   unstored_bytes_ += page.words.size() * sizeof(uint32_t);
 }
 
-CompiledPage TableCompiler::Compile(uint32_t table, const symbolizer::ElfFile& elf, uint32_t page) {
+CompiledPage TableCompiler::Compile(uint32_t table, const symbolizer::ElfFile& elf, const DebugFilePlaces& places,
+                                    uint32_t page) {
   const double start = ThreadCpuSeconds();
   CompiledPage compiled{.table = table, .page = page, .tracked = KILN_NO_REGISTER, .words = {}};
   Table& opened = Open(table, elf);
   if (TakeFromCache(opened, compiled)) {
     ++counts_.cached_pages;
   } else {
-    CompileNow(opened, elf, compiled);
+    CompileNow(opened, elf, places, compiled);
   }
   if (compiled.words.empty()) ++counts_.failed_pages;
   if (unstored_bytes_ > kMaxUnstoredBytes) Store();
@@ -105,9 +111,9 @@ void TableCompiler::Store() {
     if (table == nullptr || table->unstored.empty()) continue;
     std::vector<TableCache::Page> pages;
     for (const Table::NewPage& page : table->unstored) pages.push_back({.index = page.index, .words = page.words});
-    const TableFacts facts{.base = table->builder->base(),
-                           .page_count = table->builder->page_count(),
-                           .tracked = table->builder->tracked()};
+    const symbolizer::UnwindTableBuilder& builder = *table->source.builder;
+    const TableFacts facts{
+        .base = builder.base(), .page_count = builder.page_count(), .tracked = builder.tracked()};
     cache_->Store(*table->key, facts, pages);
     table->unstored.clear();
   }

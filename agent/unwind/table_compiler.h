@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "agent/unwind/table_cache.h"
+#include "agent/unwind/table_source.h"
 #include "symbolizer/elf_file.h"
 
 namespace kiln::agent {
@@ -26,6 +27,7 @@ class TableCompiler {
   struct Counts {
     uint64_t tables = 0;         // object files that were compiled from, wholly or in part
     uint64_t failed_tables = 0;  // object files of which nothing could be read
+    uint64_t debug_files = 0;    // tables with unwind information from a separate debug file
     uint64_t pages = 0;          // compiled
     uint64_t cached_pages = 0;   // taken from the disk instead
     uint64_t failed_pages = 0;
@@ -39,8 +41,8 @@ class TableCompiler {
   explicit TableCompiler(const std::string& cache_folder);
   ~TableCompiler();
 
-  // `table` names the object file, always the same one. `elf` must stay.
-  CompiledPage Compile(uint32_t table, const symbolizer::ElfFile& elf, uint32_t page);
+  // `table` names the object file, always the same one. `elf` must stay. `places` is where its debug file may be.
+  CompiledPage Compile(uint32_t table, const symbolizer::ElfFile& elf, const DebugFilePlaces& places, uint32_t page);
   // Writes what was compiled since the last call to the cache.
   void Store();
 
@@ -50,7 +52,7 @@ class TableCompiler {
   struct Table;
   Table& Open(uint32_t table, const symbolizer::ElfFile& elf);
   bool TakeFromCache(Table& table, CompiledPage& page);
-  void CompileNow(Table& table, const symbolizer::ElfFile& elf, CompiledPage& page);
+  void CompileNow(Table& table, const symbolizer::ElfFile& elf, const DebugFilePlaces& places, CompiledPage& page);
 
   std::optional<TableCache> cache_;
   std::vector<std::unique_ptr<Table>> tables_;  // by number; nullptr = not opened

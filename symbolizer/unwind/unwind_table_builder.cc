@@ -20,6 +20,8 @@ constexpr uint64_t kMaxEntryCodeBytes = 64;
 constexpr uint64_t kTrampolineMargin = 16;
 // And padding that reaches over it.
 constexpr uint64_t kCodeMargin = kMaxPaddingBytes + 1;
+// One part in so many. Padding between functions is less.
+constexpr uint64_t kWorthLookingFor = 8;
 
 CodeExtent Range(uint64_t begin, uint64_t end) { return {.begin = ElfAddress(begin), .end = ElfAddress(end)}; }
 
@@ -59,12 +61,17 @@ Status UnwindTableBuilder::FindCode() {
 }
 
 void UnwindTableBuilder::LoadCallFrameInformation(const ElfFile* debug_file) {
-  using Loader = std::unique_ptr<CfiRows> (*)(const ElfFile&, const ElfFile&, const UnwindMachine&, UnwindCounts&);
+  struct Loader {
+    std::string_view section;
+    std::unique_ptr<CfiRows> (*load)(const ElfFile&, const ElfFile&, const UnwindMachine&, UnwindCounts&);
+  };
   std::vector<CfiRows*> loaded;
-  for (const Loader load : {&LoadEhFrame, &LoadDebugFrame}) {
+  for (const auto& [section, load] : {Loader{".eh_frame", &LoadEhFrame}, Loader{".debug_frame", &LoadDebugFrame}}) {
     std::unique_ptr<CfiRows> rows = load(elf_, elf_, machine_, counts_);
-    if (rows == nullptr && debug_file != nullptr) rows = load(*debug_file, elf_, machine_, counts_);
+    const bool in_debug_file = rows == nullptr && debug_file != nullptr;
+    if (in_debug_file) rows = load(*debug_file, elf_, machine_, counts_);
     if (rows == nullptr) continue;
+    cfi_origins_.push_back({.section = section, .in_debug_file = in_debug_file});
     loaded.push_back(rows.get());
     sources_.push_back(std::move(rows));
   }
@@ -91,6 +98,24 @@ void UnwindTableBuilder::ChooseTracked(std::span<CfiRows* const> rows) {
   if (!number) return;
   tracked_ = *number;
   for (CfiRows* source : rows) source->Track(tracked);
+}
+
+bool UnwindTableBuilder::LacksUnwindInformation() {
+  uint64_t bytes = 0, unknown = 0;
+  for (const CodeExtent& segment : code_) {
+    bytes += segment.end.value() - segment.begin.value();
+    ElfAddress at = segment.begin;
+    while (at < segment.end) {
+      CodeExtent nearest{.begin = segment.end, .end = segment.end};
+      for (const std::unique_ptr<RowSource>& source : sources_) {
+        const std::optional<CodeExtent> extent = source->Next(at);
+        if (extent && extent->end > at && extent->begin < nearest.begin) nearest = *extent;
+      }
+      if (nearest.begin > at) unknown += nearest.begin.value() - at.value();
+      at = nearest.end;
+    }
+  }
+  return unknown > bytes / kWorthLookingFor;
 }
 
 bool UnwindTableBuilder::CompilePage(uint32_t index, std::vector<uint32_t>& words) {
