@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "agent/collect/frame_words.h"
+#include "agent/unwind/code_walker.h"
 #include "base/clock.h"
 
 namespace kiln::agent {
@@ -40,19 +41,6 @@ ProcessMoment Now(Process& process) {
   return {.process = process, .mappings = nullptr, .generation = process.generation};
 }
 
-// ELF address of a mapping's first byte; may wrap around. A mapping begins at a page, its segment anywhere in it: the
-// offset of that page may lie in the segment before.
-std::optional<uint64_t> FirstElfAddress(const symbolizer::ElfFile& elf, const Mapping& mapping) {
-  const uint64_t offset = mapping.offset.value(), end = offset + (mapping.end.value() - mapping.start.value());
-  for (const symbolizer::ElfFile::Segment& segment : elf.segments()) {
-    const uint64_t begin = segment.offset.value();
-    if (segment.executable && begin < end && begin + segment.file_size > offset) {
-      return segment.address.value() + offset - begin;
-    }
-  }
-  return std::nullopt;
-}
-
 }  // namespace
 
 class Unwinder::SamplerChunks : public ChunkSource {
@@ -83,22 +71,17 @@ Unwinder::~Unwinder() = default;
 
 kiln_code_range Unwinder::RangeOf(const Process& process, const Mapping& mapping) {
   kiln_code_range range{};
-  range.walker = KILN_WALKER_FRAME_POINTER;
-  if (!mapping.is_file() && mapping.path != "[vdso]") return range;  // generated code
-  const ObjectId id = locator_.FindObject(process, mapping);
-  const ObjectFile& object = locator_.objects().object(id);
-  if (object.miss == symbolizer::Miss::kNotElf) return range;
-  range.walker = KILN_WALKER_NONE;
-  range.ref = KILN_STOP_FILE_UNREADABLE;
-  if (!object.elf) return range;
-  range.ref = KILN_STOP_NO_CFI;
-  const auto elf_address = FirstElfAddress(*object.elf, mapping);
-  if (!elf_address) return range;
-  range.walker = KILN_WALKER_TABLE;
-  range.ref = 0;
-  if (const auto table = tables_.Find(id.value, *object.elf)) {
+  std::optional<ObjectId> id;
+  if (HasObject(mapping)) id = locator_.FindObject(process, mapping);
+  const ObjectFile* object = id ? &locator_.objects().object(*id) : nullptr;
+  const CodeWalker walker = ChooseWalker(mapping, object);
+  range.walker = walker.walker;
+  if (walker.walker == KILN_WALKER_NONE) range.ref = walker.stop;
+  if (walker.walker != KILN_WALKER_TABLE) return range;
+  const auto places = [&] { return DebugFilePlacesOf(process.pid.value, object->path); };
+  if (const auto table = tables_.Find(id->value, *object->elf, places)) {
     range.ref = table->directory;
-    range.base = mapping.start.value() - (*elf_address - table->base.value());
+    range.base = mapping.start.value() - (walker.address.value() - table->base.value());
   }
   return range;
 }

@@ -48,7 +48,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const auto* bytes = reinterpret_cast<const std::byte*>(data);
   auto section = std::make_unique<CfiSection>(kind, std::vector<std::byte>(bytes + 1, bytes + size), kSection,
                                               PointerBases{.text = 0x1000, .data = 0x2000});
-  const ElfFile code = *testing::ElfBuilder().Open();
+  static const ElfFile code = *testing::ElfBuilder().Open();
   CfaRegisterCounts registers{};
   CountCalleeSavedCfa(machine, *section, code, registers);
   UnwindCounts counts;

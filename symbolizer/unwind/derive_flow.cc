@@ -11,8 +11,6 @@ using Fault = FrameState::Fault;
 
 // Each event is worth so many visits, over all attempts.
 constexpr uint64_t kWorkPerEvent = 64;
-// Different states of the indirect jumps of one function that are tried.
-constexpr size_t kMaxCandidates = 4;
 
 Unclear ReasonOf(Fault fault) {
   switch (fault) {
@@ -164,6 +162,7 @@ uint32_t CodeFlow::Intern(const FrameState& state) {
 
 // Somebody else's code comes next: the stack has to be as its caller left it.
 void CodeFlow::LeaveFunction(const FrameState& state, Attempt& attempt) {
+  if (attempt.frames_only) return;
   if (state.CheckReturn() != Fault::kNone) attempt.fault = Fault::kTailDepth;
   if (state.rsp().IsOnCfa()) ++attempt.evidence;
 }
@@ -171,6 +170,7 @@ void CodeFlow::LeaveFunction(const FrameState& state, Attempt& attempt) {
 void CodeFlow::Enter(uint32_t from, uint32_t to, FrameState state, Attempt& attempt) {
   Block& block = blocks_[to];
   if (block.is_start) return LeaveFunction(state, attempt);
+  if (block.state != kNoBlock && block.frames_only != attempt.frames_only) return;
   if (block.region != blocks_[from].region) state.ForgetHolders();
   if (block.state == kNoBlock) {
     if (states_.size() >= kMaxFrameStates) {
@@ -180,17 +180,20 @@ void CodeFlow::Enter(uint32_t from, uint32_t to, FrameState state, Attempt& atte
     attempt.changed.emplace_back(to, kNoBlock);
     block.state = Intern(state);
     block.attempt = attempts_;
+    block.frames_only = attempt.frames_only;
     attempt.work.push_back(to);
     return;
   }
   FrameState met;
   const FrameState& known = states_[block.state];
-  if (const Fault fault = FrameState::Meet(known, state, met); fault != Fault::kNone) {
+  if (attempt.frames_only) {
+    met = FrameState::MeetFrames(known, state);
+  } else if (const Fault fault = FrameState::Meet(known, state, met); fault != Fault::kNone) {
     attempt.fault = fault;
     return;
   }
   if (met.rsp() == known.rsp() && met.rbp() == known.rbp()) {
-    ++attempt.joins;
+    if (block.attempt != attempts_) ++attempt.joins;
   } else if (attempt.is_guess && block.attempt != attempts_) {  // must not take from what is known
     attempt.fault = Fault::kJoin;
     return;
@@ -230,7 +233,7 @@ void CodeFlow::RunBlock(uint32_t number, Attempt& attempt) {
         attempt.indirect.emplace_back(event.at, Intern(state));
         return;
       case CodeOp::kReturn:
-        attempt.fault = state.CheckReturn();
+        if (!attempt.frames_only) attempt.fault = state.CheckReturn();
         if (state.rsp().IsOnCfa()) ++attempt.evidence;
         return;
       case CodeOp::kStop: return;
@@ -240,7 +243,7 @@ void CodeFlow::RunBlock(uint32_t number, Attempt& attempt) {
         return;
       default:
         after_call = event.op == CodeOp::kCall;
-        attempt.fault = state.Apply(event);
+        if (const Fault fault = state.Apply(event); !attempt.frames_only) attempt.fault = fault;
         break;
     }
   }
@@ -322,6 +325,14 @@ void CodeFlow::GiveUp(uint32_t start, const Attempt& attempt) {
   ++unclear_functions_;
 }
 
+void CodeFlow::FollowFrames(uint32_t start, Unclear reason) {
+  Attempt attempt{.frames_only = true};
+  blocks_[start].frames_only = true;
+  Follow(start, FrameState::AtEntry(), attempt);
+  for (const auto& [block, before] : attempt.changed) blocks_[block].reason = reason;
+  if (!attempt.ok()) TakeBack(attempt);
+}
+
 void CodeFlow::RunStarts() {
   for (uint32_t block = 0; block < blocks_.size(); ++block) {
     if (!blocks_[block].is_start) continue;
@@ -333,120 +344,8 @@ void CodeFlow::RunStarts() {
     } else {
       TakeBack(attempt);
       GiveUp(block, attempt);
+      FollowFrames(block, blocks_[block].reason);
     }
-  }
-}
-
-bool CodeFlow::HasUnreachedSource(uint32_t block) const {
-  auto source = std::ranges::lower_bound(sources_, block, {}, &std::pair<uint32_t, uint32_t>::first);
-  for (; source != sources_.end() && source->first == block; ++source) {
-    if (blocks_[source->second].state == kNoBlock) return true;
-  }
-  return false;
-}
-
-// A table may have been taken for longer than it is, so its targets only suggest a state.
-bool CodeFlow::TryTableTarget(uint32_t number) {
-  Block& block = blocks_[number];
-  auto target = std::ranges::lower_bound(hints_.table_targets, block.begin, {}, &std::pair<uint32_t, uint32_t>::first);
-  for (; target != hints_.table_targets.end() && target->first == block.begin; ++target) {
-    const auto jump = indirect_.find(target->second);
-    if (jump == indirect_.end()) continue;
-    FrameState state = states_[jump->second];
-    if (block.region != blocks_[BlockContaining(target->second)].region) state.ForgetHolders();
-    Attempt attempt{.is_guess = true};
-    Follow(number, state, attempt);
-    if (attempt.ok()) {
-      Keep(number, attempt);
-      return true;
-    }
-    TakeBack(attempt);
-  }
-  return false;
-}
-
-void CodeFlow::TryUnreached(uint32_t number) {
-  Block& block = blocks_[number];
-  if (block.is_table_target && TryTableTarget(number)) return;
-  // A function may begin inside of another one's reach only if it looks like one in all respects.
-  const bool may_be_function = !block.is_inside || block.is_region || block.is_likely;
-  std::vector<FrameState> candidates;
-  if (may_be_function) candidates.push_back(FrameState::AtEntry());
-  const auto add = [&](uint32_t state) {
-    if (candidates.size() > kMaxCandidates || std::ranges::find(candidates, states_[state]) != candidates.end()) return;
-    candidates.push_back(states_[state]);
-  };
-  if (const auto after_call = after_call_.find(number); after_call != after_call_.end()) add(after_call->second);
-  // The indirect jumps since the function before began, the nearest first.
-  uint32_t function = number;
-  while (function != 0 && !blocks_[function].is_start) --function;
-  for (auto jump = indirect_.lower_bound(block.begin); jump != indirect_.begin();) {
-    --jump;
-    if (jump->first < blocks_[function].begin) break;
-    FrameState state = states_[jump->second];
-    state.ForgetHolders();
-    if (!state.IsLikeEntry() && states_.size() < kMaxFrameStates) add(Intern(state));
-  }
-
-  struct Result {
-    size_t candidate;
-    uint32_t evidence;
-    uint32_t joins;
-  };
-  std::vector<Result> fitting;
-  Attempt first;
-  for (size_t i = 0; i < candidates.size(); ++i) {
-    Attempt attempt{.is_guess = true};
-    Follow(number, candidates[i], attempt);
-    // Whoever jumps to the beginning of a function that nobody points to is the function itself.
-    const bool strange = i == 0 && may_be_function && !block.is_likely && HasUnreachedSource(number);
-    TakeBack(attempt);
-    if (attempt.ok() && !strange)
-      fitting.push_back({.candidate = i, .evidence = attempt.evidence, .joins = attempt.joins});
-    if (i == 0) first = std::move(attempt);
-  }
-  const auto proven = [](const Result& result) { return result.evidence + result.joins != 0; };
-  if (std::ranges::any_of(fitting, proven)) {
-    std::erase_if(fitting, [&](const Result& result) { return !proven(result); });
-  }
-  if (fitting.size() > 1 && std::ranges::any_of(fitting, [](const Result& result) { return result.joins != 0; })) {
-    std::erase_if(fitting, [](const Result& result) { return result.joins == 0; });
-  }
-  const bool entry_fits = may_be_function && !fitting.empty() && fitting[0].candidate == 0;
-  if (entry_fits && (block.is_likely || (block.is_region && proven(fitting[0]))))
-    fitting.erase(fitting.begin() + 1, fitting.end());
-  const bool believed =
-      fitting.size() == 1 &&
-      (proven(fitting[0]) || (!block.is_inside && candidates.size() == 1 && (block.is_likely || block.is_region)));
-  if (believed) {
-    Attempt attempt{.is_guess = true};
-    Follow(number, candidates[fitting[0].candidate], attempt);
-    Keep(number, attempt);
-    if (entry_fits) ++functions_;
-    return;
-  }
-  if (fitting.empty()) {
-    GiveUp(number, first);
-  } else {
-    block.reason = fitting.size() > 1 ? Unclear::kAmbiguous : Unclear::kUnreached;
-  }
-  block.given_up = true;
-}
-
-void CodeFlow::RunUnreached(bool likely) {
-  for (uint32_t block = 0; block < blocks_.size(); ++block) {
-    const Block& at = blocks_[block];
-    if (at.state != kNoBlock || at.given_up || (likely && !at.is_likely && !at.is_region) || at.is_start) continue;
-    // Targets of jumps that nobody has reached are reached from unreached code, which comes first.
-    if (!at.after_stop && !at.is_likely && !at.is_table_target) continue;
-    TryUnreached(block);
-  }
-}
-
-void CodeFlow::RunTableTargets() {
-  for (uint32_t block = 0; block < blocks_.size(); ++block) {
-    const Block& at = blocks_[block];
-    if (at.is_table_target && at.state == kNoBlock && !at.given_up && !at.is_start) (void)TryTableTarget(block);
   }
 }
 
@@ -468,23 +367,27 @@ void CodeFlow::Visit(const std::function<void(const Stretch&)>& visit) const {
       continue;
     }
     FrameState state = states_[block.state];
+    const auto add = [&](uint32_t from, uint32_t to, const FrameState& known) {
+      const bool holds = !block.frames_only || known.HasFramePointer();
+      visit({.begin = from, .end = to, .state = holds ? &known : nullptr, .reason = block.reason});
+    };
     uint32_t begin = block.begin;
     bool ended = false;
     for (uint32_t i = block.first_event; i < sweep_.events.size() && sweep_.events[i].at < end && !ended; ++i) {
       const CodeEvent& event = sweep_.events[i];
       const uint32_t behind = event.at + event.bytes;
       if (EndsFlow(event.op)) {
-        visit({.begin = begin, .end = behind, .state = &state, .reason = {}});
+        add(begin, behind, state);
         ended = true;
         continue;
       }
       const FrameState before = state;
       (void)state.Apply(event);
       if (before == state) continue;
-      if (begin < behind) visit({.begin = begin, .end = behind, .state = &before, .reason = {}});
+      if (begin < behind) add(begin, behind, before);
       begin = behind;
     }
-    if (!ended && begin < end) visit({.begin = begin, .end = end, .state = &state, .reason = {}});
+    if (!ended && begin < end) add(begin, end, state);
   }
 }
 

@@ -89,10 +89,12 @@ class CodeFlow {
     bool after_stop = false;  // the code before doesn't go on
     Unclear reason = Unclear::kUnreached;
     bool given_up = false;
+    bool frames_only = false;  // the state holds as far as RBP leads to the frame
   };
   // One flow, until it is kept or taken back.
   struct Attempt {
-    bool is_guess = false;  // the state at its beginning
+    bool is_guess = false;     // the state at its beginning
+    bool frames_only = false;  // see FollowFrames
     FrameState::Fault fault = FrameState::Fault::kNone;
     uint32_t evidence = 0;  // returns and jumps out with the stack as it has to be
     uint32_t joins = 0;     // came into code whose state was known, with the same stack
@@ -102,6 +104,16 @@ class CodeFlow {
     std::vector<std::pair<uint32_t, uint32_t>> indirect;    // offset of an indirect jump, state there
     std::vector<std::pair<uint32_t, uint32_t>> after_call;  // block, state
     bool ok() const { return fault == FrameState::Fault::kNone && !too_complex; }
+  };
+
+  // A state that code may have which nothing has reached.
+  enum class Origin : uint8_t { kEntry, kAfterCall, kIndirectJump };
+  struct Candidate {
+    Origin origin;
+    FrameState state;
+    bool fits = false;  // leads to no contradiction
+    uint32_t evidence = 0;
+    uint32_t joins = 0;
   };
 
   void MakeBlocks();
@@ -120,9 +132,13 @@ class CodeFlow {
   void TakeBack(const Attempt& attempt);
   void GiveUp(uint32_t start, const Attempt& attempt);
   void RunStarts();
+  void FollowFrames(uint32_t start, Unclear reason);
   void RunTableTargets();
   void RunUnreached(bool likely);
-  void TryUnreached(uint32_t block);
+  // `function`: the last block before that is known to begin one.
+  void TryUnreached(uint32_t block, uint32_t function);
+  std::vector<Candidate> CandidatesFor(uint32_t block, uint32_t function);
+  const Candidate* Choose(const Block& block, std::vector<Candidate>& candidates) const;
   bool TryTableTarget(uint32_t block);
   bool HasUnreachedSource(uint32_t block) const;
 

@@ -72,7 +72,7 @@ FrameState::Fault FrameState::MoveRsp(const FrameValue& to, uint32_t at) {
     return Fault::kNone;
   }
   registers_[kRsp] = to;
-  if (to.base == 0 && to.offset > 0 && !Rebase()) return Fault::kAboveFrame;
+  if (to.base == 0 && to.offset > 0 && Load(to) != kReturnAddress && !Rebase()) return Fault::kAboveFrame;
   for (size_t i = 0; i < kMaxSlots && slots_[i].place.IsAddress();) {
     const Slot& slot = slots_[i];
     const bool return_address = slot.value == kReturnAddress;
@@ -120,9 +120,19 @@ void FrameState::Push(const FrameValue& value) {
   Store(rsp(), value);
 }
 
+// A register that alone leads to the frame is still needed, so the callee, which is assembly, too, must leave it as it
+// is.
 void FrameState::Call() {
+  kiln_rule rule{};
+  const std::array<FrameValue, 16> before = registers_;
+  const bool had_frame = FindCfa(rule);
   for (uint8_t reg = 0; reg < 16; ++reg) {
     if ((kCallerSaved >> reg & 1) != 0) registers_[reg] = {};
+  }
+  if (had_frame && !FindCfa(rule)) {
+    for (uint8_t reg = 0; reg < 16; ++reg) {
+      if (before[reg].IsOnCfa()) registers_[reg] = before[reg];
+    }
   }
   if (!rsp().IsAddress()) return;
   for (size_t i = 0; i < kMaxSlots && slots_[i].place.IsAddress();) {
@@ -139,7 +149,14 @@ FrameState::Fault FrameState::Apply(const CodeEvent& event) {
   };
   switch (event.op) {
     case CodeOp::kPush: Push(registers_[event.reg]); return Fault::kNone;
+    case CodeOp::kPushMemory: Push(Load(plus(registers_[event.base], event.value))); return Fault::kNone;
     case CodeOp::kPushOther: Push({}); return Fault::kNone;
+    case CodeOp::kPopMemory: {
+      const FrameValue value = Load(rsp());
+      const Fault fault = rsp().IsAddress() ? MoveRsp(plus(rsp(), 8), event.at) : Fault::kNone;
+      Store(plus(registers_[event.base], event.value), value);
+      return fault;
+    }
     case CodeOp::kPopOther: return rsp().IsAddress() ? MoveRsp(plus(rsp(), 8), event.at) : Fault::kNone;
     case CodeOp::kPop: {
       const FrameValue value = Load(rsp());
@@ -180,27 +197,29 @@ FrameState::Fault FrameState::Apply(const CodeEvent& event) {
 
 FrameState::Fault FrameState::CheckReturn() const {
   if (!rsp().IsOnCfa() || IsSpecial(Rule(), KILN_SPECIAL_ROOT)) return Fault::kNone;
-  return rsp().offset == -8 && Load(rsp()) == kReturnAddress ? Fault::kNone : Fault::kReturnDepth;
+  // V8 moves the return address when it calls on with fewer arguments on the stack.
+  return Load(rsp()) == kReturnAddress ? Fault::kNone : Fault::kReturnDepth;
 }
 
-FrameState::Fault FrameState::Meet(const FrameState& a, const FrameState& b, FrameState& out) {
-  if (a == b) {
-    out = a;
-    return Fault::kNone;
-  }
+// What both have. Values of places count only if both have them there.
+FrameState FrameState::MeetFrames(const FrameState& a, const FrameState& b) {
   FrameState met;
-  bool frame = false;
   for (uint8_t reg = 0; reg < 16; ++reg) {
-    if (a.registers_[reg] != b.registers_[reg]) continue;
-    met.registers_[reg] = a.registers_[reg];
-    frame = frame || a.registers_[reg].IsOnCfa();
+    if (a.registers_[reg] == b.registers_[reg]) met.registers_[reg] = a.registers_[reg];
   }
   size_t count = 0;
   for (const Slot& slot : a.slots_) {
     if (slot.place.IsAddress() && b.Load(slot.place) == slot.value) met.slots_[count++] = slot;
   }
+  return met;
+}
+
+FrameState::Fault FrameState::Meet(const FrameState& a, const FrameState& b, FrameState& out) {
+  FrameState met = a == b ? a : MeetFrames(a, b);
   const bool rsp_differs = a.rsp() != b.rsp() && a.rsp().IsAddress() && b.rsp().IsAddress();
-  if (rsp_differs && !frame) return Fault::kJoin;
+  const bool frame = std::ranges::any_of(met.registers_, [](const FrameValue& value) { return value.IsOnCfa(); });
+  // Between popping the return address and pushing it again, there is no frame.
+  if (rsp_differs && !frame && !met.Rebase()) return Fault::kJoin;
   out = met;
   return Fault::kNone;
 }
@@ -230,7 +249,7 @@ bool FrameState::FindCfa(kiln_rule& rule) const {
     return true;
   };
   // A usual frame pointer: it outlives all that the stack pointer does, and one rule serves the whole body.
-  if (rbp().IsAt(0, -16) && Load(rbp()) == kCallersRbp) return by_register(kRbp);
+  if (HasFramePointer()) return by_register(kRbp);
   if (rsp().IsOnCfa()) return by_register(kRsp);
   if (rbp().IsOnCfa()) return by_register(kRbp);
   for (const Slot& slot : slots_) {

@@ -52,6 +52,8 @@ class FrameState {
   // What is known on both ways to one place. kJoin if the frame is lost by it: the stack pointers differ, and no
   // register has an address of the frame on both.
   static Fault Meet(const FrameState& a, const FrameState& b, FrameState& out);
+  // The same, but forgets a stack pointer that differs.
+  static FrameState MeetFrames(const FrameState& a, const FrameState& b);
   // Forgets the registers but RSP and RBP, whose changes are not told across regions.
   void ForgetHolders();
 
@@ -61,6 +63,10 @@ class FrameState {
   // tests.
   std::optional<int64_t> OnCfa(uint8_t kiln_register, int32_t offset) const;
 
+  // RBP points to where the caller's RBP was pushed.
+  bool HasFramePointer() const {
+    return rbp().IsAt(0, -16) && Load(rbp()) == FrameValue{.kind = FrameValue::kCallersRbp};
+  }
   // As for a caller, as far as unwinding is concerned.
   bool IsLikeEntry() const;
   const FrameValue& rsp() const { return registers_[kRsp]; }

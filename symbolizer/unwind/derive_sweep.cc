@@ -225,6 +225,7 @@ class Sweeper {
     if (instruction_.mnemonic == ZYDIS_MNEMONIC_LEA) NotePointer();
     if (instruction_.mnemonic == ZYDIS_MNEMONIC_MOVSXD) NoteTableLoad();
     if (instruction_.mnemonic == ZYDIS_MNEMONIC_ADD) NoteTableBase();
+    if (instruction_.mnemonic == ZYDIS_MNEMONIC_MOV && !frame_stored_ && NoteCopy()) return;
     if (!Concerns()) return;
     if (ZYAN_FAILED(
             ZydisDecoderDecodeOperands(&decoder_, &context_, &instruction_, operands_, instruction_.operand_count))) {
@@ -243,6 +244,28 @@ class Sweeper {
     const uint8_t high = static_cast<uint8_t>(raw.rex.B << 3);
     if (raw.modrm.rm == 4) return raw.modrm.mod == 0 && raw.sib.base == 5 ? 0xff : raw.sib.base | high;
     return raw.modrm.mod == 0 && raw.modrm.rm == 5 ? 0xff : raw.modrm.rm | high;
+  }
+
+  // A copy from place to place in the frame, by two moves in a row, may move the return address. True if it is told in
+  // full.
+  bool NoteCopy() {
+    const auto& raw = instruction_.raw;
+    const auto reg = static_cast<uint8_t>(raw.modrm.reg | raw.rex.R << 3);
+    if (EncodedBase() != kRsp || raw.rex.W == 0 || HasIndex() || IsFrameOrHolder(reg)) return false;
+    if (instruction_.opcode == 0x8b) {
+      copied_at_ = out_.instructions;
+      copied_.at = static_cast<uint32_t>(at_);
+      copied_.bytes = instruction_.length;
+      copied_.reg = reg;
+      copied_.value = static_cast<int32_t>(raw.disp.value);
+      return false;
+    }
+    if (instruction_.opcode != 0x89 || copied_at_ + 1 != out_.instructions || copied_.reg != reg) return false;
+    out_.events.push_back(copied_);
+    Emit(CodeOp::kStore, reg, kRsp, raw.disp.value);
+    // What comes next is not looked at for what it does to the register.
+    Emit(CodeOp::kKill, reg);
+    return true;
   }
 
   // Cheaply: false if the instruction can be no event.
@@ -264,6 +287,9 @@ class Sweeper {
     return base != 0xff && IsFrameOrHolder(base);
   }
 
+  bool HasIndex() const {
+    return instruction_.raw.modrm.rm == 4 && (instruction_.raw.sib.index != 4 || instruction_.raw.rex.X != 0);
+  }
   bool HasIndex(uint8_t log_scale) const {
     const auto& raw = instruction_.raw;
     return raw.modrm.mod != 3 && raw.modrm.rm == 4 && raw.sib.scale == log_scale;
@@ -336,10 +362,16 @@ class Sweeper {
     switch (instruction_.mnemonic) {
       case ZYDIS_MNEMONIC_PUSH:
         if (instruction_.operand_width != 64) return Emit(CodeOp::kKill, kRsp);
-        return IsWholeRegister(first) ? Emit(CodeOp::kPush, *GeneralRegister(first.reg.value))
-                                      : Emit(CodeOp::kPushOther);
+        if (IsWholeRegister(first)) return Emit(CodeOp::kPush, *GeneralRegister(first.reg.value));
+        if (const auto base = PlainBase(first); base && IsFrameOrHolder(*base)) {
+          return Emit(CodeOp::kPushMemory, 0, *base, first.mem.disp.value);
+        }
+        return Emit(CodeOp::kPushOther);
       case ZYDIS_MNEMONIC_POP: {
         if (instruction_.operand_width != 64) return Emit(CodeOp::kKill, kRsp);
+        if (const auto base = PlainBase(first); base && IsFrameOrHolder(*base)) {
+          return Emit(CodeOp::kPopMemory, 0, *base, first.mem.disp.value);
+        }
         if (!IsWholeRegister(first)) return Emit(CodeOp::kPopOther);
         const uint8_t reg = *GeneralRegister(first.reg.value);
         Emit(CodeOp::kPop, reg);
@@ -446,9 +478,11 @@ class Sweeper {
   bool after_call_ = false;  // the instruction before is a call
   bool padding_ = false;     // and padding came since
   uint16_t holders_ = 0;
-  bool frame_stored_ = false;                // a holder's value was stored in this region
-  std::array<ElfAddress, 16> pointer_in_{};  // by the last `lea reg, [rip + …]`
-  uint64_t table_loaded_at_ = 0;             // number of the instruction that read table_; 0 for none
+  bool frame_stored_ = false;                            // a holder's value was stored in this region
+  CodeEvent copied_{.op = CodeOp::kLoad, .base = kRsp};  // by the last `mov reg, [rsp + …]`
+  uint64_t copied_at_ = 0;                               // number of that instruction
+  std::array<ElfAddress, 16> pointer_in_{};              // by the last `lea reg, [rip + …]`
+  uint64_t table_loaded_at_ = 0;                         // number of the instruction that read table_; 0 for none
   uint8_t table_register_ = 0;
   ElfAddress table_;
   ElfAddress table_base_;

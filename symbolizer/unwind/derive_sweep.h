@@ -26,8 +26,10 @@ inline constexpr uint16_t kCallerSaved = 0x0fc7;  // System V ABI: RAX, RCX, RDX
 
 enum class CodeOp : uint8_t {
   kPush,           // reg
+  kPushMemory,     // *(base + value)
   kPushOther,      // 8 bytes of something else
   kPop,            // reg
+  kPopMemory,      // to *(base + value), where base is what it is behind the pop
   kPopOther,       // 8 bytes to somewhere else
   kSet,            // reg = base + value
   kAlign,          // reg is rounded down

@@ -111,7 +111,9 @@ TEST_F(PageBuilderTest, WindowsCutRows) {
   builder_.SetWindow(ElfAddress(kPage + 0x10), ElfAddress(kPage + 0x40), ElfAddress(kPage + 0x20));
   Add(0x20, X86Rule(kSp, 32));
   Add(0x30, X86Rule(kSp, 40));
+  EXPECT_FALSE(builder_.IsFull());
   Add(0x40, X86Rule(kSp, 48));
+  EXPECT_TRUE(builder_.IsFull()) << "nothing that comes counts";
   EXPECT_THAT(Finish(),
               ElementsAre(Pair(0, X86Rule(kSp, 16)), Pair(0x10, X86Rule(kSp, 32)), Pair(0x30, X86Rule(kSp, 40))));
 }

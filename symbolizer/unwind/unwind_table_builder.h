@@ -13,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "base/address.h"
@@ -62,6 +63,15 @@ class UnwindTableBuilder {
   // KILN_VALUE_LOST for it unless they know that it is unchanged.
   uint8_t tracked() const { return tracked_; }
   const UnwindCounts& counts() const { return counts_; }
+  // The sections of call frame information that are read, the first one counts first.
+  struct CfiOrigin {
+    std::string_view section;  // ".eh_frame", ".debug_frame"
+    bool in_debug_file;
+  };
+  const std::vector<CfiOrigin>& cfi_origins() const { return cfi_origins_; }
+  // Whether a good part of the code is in no record of unwind information, so that more of it is worth looking for.
+  // Costs a look at every record.
+  bool LacksUnwindInformation();
   // nullptr if the file has no table of Go functions, and if nothing is derived.
   const GoRowCounts* go_counts() const { return go_ == nullptr ? nullptr : &go_->counts(); }
   const DeriveCounts* derive_counts() const { return derived_ == nullptr ? nullptr : &derived_->counts(); }
@@ -80,6 +90,8 @@ class UnwindTableBuilder {
   void Cover(const CodeExtent& range, size_t level);
   void FillGap(const CodeExtent& range);
   void FillAroundTrampolines(const CodeExtent& range);
+  // Whether the last instruction before `at` is that of a signal trampoline.
+  bool EndsTrampoline(ElfAddress at);
   void FillUnknown(const CodeExtent& range);
   void AddRows(RowSource& source, const CodeExtent& extent, ElfAddress from, ElfAddress to);
   void AddRule(const CodeExtent& range, const kiln_rule& rule);
@@ -93,6 +105,7 @@ class UnwindTableBuilder {
 
   const ElfFile& elf_;
   const UnwindMachine& machine_;
+  std::vector<CfiOrigin> cfi_origins_;
   UnwindCounts counts_;
   std::vector<std::unique_ptr<RowSource>> sources_;
   std::vector<std::unique_ptr<GapFiller>> fillers_;
