@@ -7,6 +7,24 @@
 #include "bpf/scratch.bpf.h"
 #include "bpf/wire.h"
 
+struct identity_slot {
+	__u64 process_start_ns;
+	__u64 thread_comm[2];
+	__u64 process_comm[2];
+	__u32 tid; /* 0 = empty */
+	__u32 namespaced_pid;
+	__u32 mount_namespace;
+	__u32 reserved;
+};
+
+/* What this CPU has sent of threads, by tid. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, KILN_IDENTITY_SLOTS);
+	__type(key, __u32);
+	__type(value, struct identity_slot);
+} identities SEC(".maps");
+
 /* The process id in the innermost pid namespace of `leader`, 0 if it has none any more. */
 static __always_inline __u32 namespaced_pid(struct task_struct *leader) {
 	struct pid *pid = TASK_READ(leader, thread_pid);

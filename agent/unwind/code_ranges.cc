@@ -21,6 +21,8 @@ std::vector<kiln_code_range> MakeCodeRanges(const MappingTable& mappings,
                                             absl::FunctionRef<kiln_code_range(const Mapping&)> range_of) {
   std::vector<kiln_code_range> ranges;
   for (const auto& [start, mapping] : mappings) {
+    // [vsyscall]: the kernel side takes addresses for signed numbers.
+    if (mapping.start.value() >> 63 != 0) continue;
     kiln_code_range range = range_of(mapping);
     range.start = mapping.start.value();
     range.end = mapping.end.value();

@@ -120,7 +120,7 @@ void TableWorker::Run() {
     requests.swap(requests_);
     for (const Request& request : requests) {
       lock.unlock();
-      CompiledPage page = compiler_.Compile(request.table, *request.elf, request.page);
+      CompiledPage page = compiler_.Compile(request.table, *request.elf, *request.places, request.page);
       lock.lock();
       results_.pages.push_back(std::move(page));
       counts_ = compiler_.counts();

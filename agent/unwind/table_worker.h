@@ -20,7 +20,8 @@ class TableWorker {
  public:
   struct Request {
     uint32_t table;
-    const symbolizer::ElfFile* elf;  // must stay
+    const symbolizer::ElfFile* elf;                 // must stay
+    std::shared_ptr<const DebugFilePlaces> places;  // of its debug file; shared with whoever asks for further pages
     uint32_t page;
   };
   struct Results {

@@ -27,7 +27,8 @@ kiln_directory* UnwindTables::DirectoryOf(const Object& object) {
   return reinterpret_cast<kiln_directory*>(memory_.memory().Words(object.table.directory).data());
 }
 
-std::optional<UnwindTables::Table> UnwindTables::Find(uint32_t object, const symbolizer::ElfFile& elf) {
+std::optional<UnwindTables::Table> UnwindTables::Find(uint32_t object, const symbolizer::ElfFile& elf,
+                                                      absl::FunctionRef<DebugFilePlaces()> places) {
   if (const auto found = objects_.find(object); found != objects_.end()) return found->second.table;
   const auto span = symbolizer::FindCodeSpan(elf);
   if (!span.ok()) return std::nullopt;
@@ -36,6 +37,7 @@ std::optional<UnwindTables::Table> UnwindTables::Find(uint32_t object, const sym
   if (!directory) return std::nullopt;
   Object& added = objects_[object];
   added = {.elf = &elf,
+           .places = std::make_shared<const DebugFilePlaces>(places()),
            .table = {.directory = *directory, .base = span->base},
            .page_count = page_count,
            .pages = std::vector<PageState>(page_count, PageState::kMissing),
@@ -62,7 +64,7 @@ bool UnwindTables::Request(PageId id) {
   if (state == PageState::kFailed || object.refused[id.page] >= kMaxRefusals) return false;
   if (state == PageState::kMissing) {
     state = PageState::kRequested;
-    worker_.Compile({.table = id.table, .elf = object.elf, .page = id.page});
+    worker_.Compile({.table = id.table, .elf = object.elf, .places = object.places, .page = id.page});
   }
   return true;
 }

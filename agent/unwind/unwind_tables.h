@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <absl/functional/function_ref.h>
+
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <unordered_map>
 #include <vector>
@@ -42,8 +45,10 @@ class UnwindTables {
   UnwindTables(SharedMemory& memory, TableWorker& worker) : memory_(memory), worker_(worker) {}
 
   // The table of the object file that the caller numbers `object`. Makes its directory, with no page loaded. nullopt if
-  // there is no memory for that now, or if the file has no code. `elf` must stay.
-  std::optional<Table> Find(uint32_t object, const symbolizer::ElfFile& elf);
+  // there is no memory for that now, or if the file has no code. `elf` must stay. `places` is asked only at first, for
+  // where the file's debug file may be.
+  std::optional<Table> Find(uint32_t object, const symbolizer::ElfFile& elf,
+                            absl::FunctionRef<DebugFilePlaces()> places);
   // The page that holds `address` of a file; nullopt if it has none there.
   std::optional<PageId> PageOf(kiln_ref directory, uint64_t offset) const;
 
@@ -63,6 +68,7 @@ class UnwindTables {
   enum class PageState : uint8_t { kMissing, kRequested, kLoaded, kFailed };
   struct Object {
     const symbolizer::ElfFile* elf;
+    std::shared_ptr<const DebugFilePlaces> places;
     Table table;
     uint32_t page_count;
     std::vector<PageState> pages;

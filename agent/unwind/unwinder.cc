@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "agent/collect/frame_words.h"
+#include "agent/unwind/code_walker.h"
 #include "base/clock.h"
 
 namespace kiln::agent {
@@ -14,7 +15,7 @@ namespace {
 constexpr uint64_t kMaxWaitingBytes = 32 << 20;
 // So many times may a sample come upon a further page that is missing. Each round lasts some milliseconds.
 constexpr int kMaxRounds = 64;
-constexpr uint64_t kEpochNs = 1'000'000'000;
+constexpr uint64_t kEpochNs = 10'000'000'000;
 // Addresses outside of all known code that are looked for in vain before the kernel side stops asking.
 constexpr uint32_t kMaxUnknownAddresses = 16;
 
@@ -70,22 +71,17 @@ Unwinder::~Unwinder() = default;
 
 kiln_code_range Unwinder::RangeOf(const Process& process, const Mapping& mapping) {
   kiln_code_range range{};
-  range.walker = KILN_WALKER_FRAME_POINTER;
-  if (!mapping.is_file() && mapping.path != "[vdso]") return range;  // generated code
-  const ObjectId id = locator_.FindObject(process, mapping);
-  const ObjectFile& object = locator_.objects().object(id);
-  if (object.miss == symbolizer::Miss::kNotElf) return range;
-  range.walker = KILN_WALKER_NONE;
-  range.ref = KILN_STOP_FILE_UNREADABLE;
-  if (!object.elf) return range;
-  range.ref = KILN_STOP_NO_CFI;
-  const auto elf_address = object.elf->ToElfAddress(mapping.offset);
-  if (!elf_address) return range;
-  range.walker = KILN_WALKER_TABLE;
-  range.ref = 0;
-  if (const auto table = tables_.Find(id.value, *object.elf)) {
+  std::optional<ObjectId> id;
+  if (HasObject(mapping)) id = locator_.FindObject(process, mapping);
+  const ObjectFile* object = id ? &locator_.objects().object(*id) : nullptr;
+  const CodeWalker walker = ChooseWalker(mapping, object);
+  range.walker = walker.walker;
+  if (walker.walker == KILN_WALKER_NONE) range.ref = walker.stop;
+  if (walker.walker != KILN_WALKER_TABLE) return range;
+  const auto places = [&] { return DebugFilePlacesOf(process.pid.value, object->path); };
+  if (const auto table = tables_.Find(id->value, *object->elf, places)) {
     range.ref = table->directory;
-    range.base = mapping.start.value() - (elf_address->value() - table->base.value());
+    range.base = mapping.start.value() - (walker.address.value() - table->base.value());
   }
   return range;
 }
