@@ -74,7 +74,7 @@ TEST(CfiSection, AugmentationLettersAreUnderstood) {
   const std::vector<Case> cases = {
       {"zR", Bytes({0x1b}), false, 0x1b},
       {"zPLR", Bytes({0x9b, 1, 2, 3, 4, 0x1b, 0x1b}), false, 0x1b},
-      {"zPR", Bytes({0x50, 1, 2, 3, 4, 5, 6, 7, 8, 0x1b}), false, 0x1b},
+      {"zPR", Bytes({0x80, 1, 2, 3, 4, 5, 6, 7, 8, 0x1b}), false, 0x1b},
       {"zRS", Bytes({0x1b}), true, 0x1b},
       {"zRB", Bytes({0x1b}), false, 0x1b},
       {"zRBG", Bytes({0x1b}), false, 0x1b},
@@ -119,6 +119,7 @@ TEST(CfiSection, WhatIsRefusedIsCountedByReason) {
   const std::vector<Case> cases = {
       {{.version = 2}, good, UnwindIssue::kCieVersion},
       {{.augmentation = "x"}, good, UnwindIssue::kCieAugmentation},
+      {{.augmentation = "zPR", .augmentation_data = Bytes({0x50, 0, 0, 0x1b})}, good, UnwindIssue::kCieAugmentation},
       {{.augmentation_data = Bytes({0x9b})}, good, UnwindIssue::kPointerEncoding},
       {{.augmentation_data = Bytes({0x4b})}, good, UnwindIssue::kPointerEncoding},
       {{.augmentation_data = Bytes({0x00})}, Le<uint64_t>(0) + Le<uint64_t>(8), UnwindIssue::kDiscardedFde},

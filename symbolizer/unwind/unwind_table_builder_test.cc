@@ -436,6 +436,19 @@ TEST(UnwindTableBuilder, TracksTheRegisterThatCodeCallsOn) {
   EXPECT_EQ(table.At(0).other_offset, -16);
 }
 
+TEST(UnwindTableBuilder, ReadsTheVdso) {
+  const StatusOr<ElfFile> vdso = ReadVdso();
+  if (!vdso.ok()) GTEST_SKIP() << vdso.status();
+  const auto builder = *UnwindTableBuilder::Open(*vdso);
+  EXPECT_GT(builder->counts().fdes, 3u);
+  std::vector<uint32_t> words;
+  EXPECT_TRUE(builder->CompilePage(0, words));
+  EXPECT_GT(builder->counts().raw_rows, builder->counts().fdes);
+  for (size_t i = 0; i < kUnwindIssueCount; ++i) {
+    EXPECT_EQ(builder->counts().issues[i], 0u) << UnwindIssueText(static_cast<UnwindIssue>(i));
+  }
+}
+
 TEST(UnwindTableBuilder, CompressedSectionsAreCounted) {
   TestFile file;
   file.AddText(Code(0x1000));
