@@ -112,8 +112,7 @@ void TableCompiler::Store() {
     std::vector<TableCache::Page> pages;
     for (const Table::NewPage& page : table->unstored) pages.push_back({.index = page.index, .words = page.words});
     const symbolizer::UnwindTableBuilder& builder = *table->source.builder;
-    const TableFacts facts{
-        .base = builder.base(), .page_count = builder.page_count(), .tracked = builder.tracked()};
+    const TableFacts facts{.base = builder.base(), .page_count = builder.page_count(), .tracked = builder.tracked()};
     cache_->Store(*table->key, facts, pages);
     table->unstored.clear();
   }

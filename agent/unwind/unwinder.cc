@@ -109,13 +109,18 @@ std::shared_ptr<const Unwinder::Code> Unwinder::CodeOf(Process& process, uint64_
 bool Unwinder::Walk(const StackCopy& stack, const Code& code, StackWalker::Walked& walked, PageId& missing) {
   walked = walker_.Walk(stack, code.ranges, code.version, tables_.epoch());
   if (walked.stop != KILN_STOP_TABLE_MISSING) return true;
-  const uint64_t address = LastAddress(walked.words);
-  const kiln_code_range* range = FindCodeRange(code.ranges, address);
-  if (range == nullptr || range->walker != KILN_WALKER_TABLE || range->ref == 0) return true;
-  const auto page = tables_.PageOf(range->ref, address - range->base);
-  if (!page || !tables_.Request(*page)) return true;
+  const auto page = RequestPageOf(walked.words, code);
+  if (!page) return true;
   missing = *page;
   return false;
+}
+
+std::optional<PageId> Unwinder::RequestPageOf(std::span<const uint64_t> words, const Code& code) {
+  const uint64_t address = LastAddress(words);
+  const kiln_code_range* range = FindCodeRange(code.ranges, address);
+  if (range == nullptr || range->walker != KILN_WALKER_TABLE || range->ref == 0) return std::nullopt;
+  const auto page = tables_.PageOf(range->ref, address - range->base);
+  return page && tables_.Request(*page) ? page : std::nullopt;
 }
 
 void Unwinder::OnSample(const RawSample& sample, Process& process, Deliver deliver_walked) {
@@ -137,13 +142,9 @@ void Unwinder::OnSample(const RawSample& sample, Process& process, Deliver deliv
     deliver(sample, Now(process));
     return;
   }
+  // The next stack shall be better off, also where this one can't be walked to the place for lack of memory.
+  if (sample.user_stop == KILN_STOP_TABLE_MISSING) RequestPageOf(sample.user, *code);
   if (sample.stack.header == nullptr) {
-    // Nothing to walk with, but the next one shall be better off.
-    const uint64_t address = LastAddress(sample.user);
-    const kiln_code_range* range = FindCodeRange(code->ranges, address);
-    if (range != nullptr && range->walker == KILN_WALKER_TABLE && range->ref != 0) {
-      if (const auto page = tables_.PageOf(range->ref, address - range->base)) tables_.Request(*page);
-    }
     deliver(sample, Now(process));
     return;
   }
