@@ -73,6 +73,7 @@ bool UnwindTables::Place(const CompiledPage& page) {
   Object& object = objects_.at(page.table);
   kiln_directory& directory = *DirectoryOf(object);
   PageState& state = object.pages[page.page];
+  if (state == PageState::kLoaded) return true;  // made ahead, and asked for at the same time
   if (page.words.empty()) {
     state = PageState::kFailed;
     Store(directory.pages[page.page], KILN_PAGE_FAILED);

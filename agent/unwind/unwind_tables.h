@@ -54,6 +54,8 @@ class UnwindTables {
 
   // Has the page made unless it is there or under way. False if it can't be had: it failed, or was refused too often.
   bool Request(PageId id);
+  // Whether the page is not there.
+  bool Lacks(PageId id) const { return objects_.at(id.table).pages[id.page] != PageState::kLoaded; }
   // Puts a page from the worker into place. False if there is no room yet: to be offered again after the next wait for
   // readers (SharedMemory), for which pages have been retired.
   bool Place(const CompiledPage& page);

@@ -288,6 +288,16 @@ bool Unwinder::TakeResults(Deliver deliver) {
       unplaced_.push_back(std::move(page));
     }
   }
+  // Pages that were made ahead get half of the memory: the rest is for those that are needed.
+  for (const CompiledPage& page : results.ahead) {
+    const PageId id{page.table, page.page};
+    if (!tables_.Lacks(id)) continue;
+    if (memory_.allocated_bytes() + page.words.size() * sizeof(uint32_t) > memory_.budget_bytes() / 2) {
+      worker_.SetAhead(false);
+    } else if (tables_.Place(page)) {
+      Retry(id, deliver);
+    }
+  }
   if (shared_.BeginWait()) worker_.AwaitReaders();
   return has_results;
 }
