@@ -58,6 +58,7 @@ struct task_struct {
 	__u64 start_boottime; /* 5.5+ */
 	char comm[16];
 	struct nsproxy *nsproxy;
+	unsigned in_execve : 1;
 } KILN_RELOCATED;
 
 /*
@@ -84,7 +85,11 @@ struct kiln_perf_event_context {
 /* struct pt_regs as a BTF name, for bpf_task_pt_regs */
 struct pt_regs;
 
-/* include/linux/mm_types.h; of the process, NULL for kernel threads */
+static __always_inline int is_in_exec(struct task_struct *task) {
+	return bpf_core_field_exists(task->in_execve) && BPF_CORE_READ_BITFIELD_PROBED(task, in_execve);
+}
+
+/* Pages of code mappings of a task with memory of its own (include/linux/mm_types.h). */
 static __always_inline __u64 code_pages(struct task_struct *task) {
 	if (KILN_TYPED_TASK) {
 		struct mm_struct *mm = task->mm;

@@ -6,6 +6,12 @@
 #ifndef KILN_REPLAY_H
 #define KILN_REPLAY_H
 
+#ifdef __cplusplus
+#include <cstdint>
+#else
+#include <stdint.h>
+#endif
+
 #include "bpf/registers.h"
 #include "bpf/unwind_table.h"
 #include "bpf/wire.h"
@@ -20,7 +26,7 @@ struct kiln_replay {
 	/* KILN_VALUE_BYTES of table memory, NULL if there is no such value. The walk writes kiln_page.last_used. */
 	void *(*table_value)(void *context, __u32 number);
 	/* Copies user memory. 0 on success, else *to may hold anything. */
-	int (*read_user)(void *context, void *to, __u32 bytes, __u64 address);
+	int (*read_user)(void *context, void *to, __u32 bytes, uint64_t address);
 	__u32 epoch; /* for kiln_page.last_used */
 };
 
@@ -28,7 +34,7 @@ struct kiln_replay_stack {
 	__u32 stop; /* enum kiln_stop */
 	__u32 derived; /* frames reached by derived rules */
 	__u32 word_count;
-	__u64 words[KILN_MAX_WORDS]; /* frame words as in a sample, leaf first; at least one frame */
+	uint64_t words[KILN_MAX_WORDS]; /* frame words as in a sample, leaf first; at least one frame */
 };
 
 /*

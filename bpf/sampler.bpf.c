@@ -145,15 +145,21 @@ int on_sample(struct kiln_perf_event_context *context) {
 	scratch->walk.words = 0;
 
 	scratch->regs.REGS_MODE_FIELD = context->regs.REGS_MODE_FIELD;
-	if (regs_are_user(&scratch->regs))
+	if (regs_are_user(&scratch->regs)) {
 		flags |= KILN_SAMPLE_USER_MODE;
-	else if (config.kernel_stacks)
-		sample->kernel_stop = take_kernel_stack(context, scratch);
+	} else {
+		if (config.kernel_stacks)
+			sample->kernel_stop = take_kernel_stack(context, scratch);
+		if (is_in_exec(task))
+			flags |= KILN_SAMPLE_IN_EXEC;
+	}
 	kernel_words = scratch->walk.words;
 	sample->flags = flags;
 
 	if (TASK_READ(task, flags) & KILN_PF_KTHREAD) {
 		sample->flags |= KILN_SAMPLE_KERNEL_THREAD;
+	} else if (!TASK_READ(task, mm)) {
+		sample->user_stop = KILN_STOP_MEMORY_GONE;
 	} else if (take_user_regs(context, task, flags & KILN_SAMPLE_USER_MODE, &scratch->regs)) {
 		sample->user_stop = KILN_STOP_NO_REGISTERS;
 	} else if (REGS_IP(&scratch->regs) || REGS_SP(&scratch->regs)) {

@@ -77,6 +77,8 @@ enum kiln_sample_flags {
 	KILN_SAMPLE_HAS_STACK = 1 << 3,
 	/* Some frames were reached by rules derived from instructions. */
 	KILN_SAMPLE_DERIVED = 1 << 4,
+	/* Inside of execve(2): the memory of the old program, and with it the user stack, may be gone already. */
+	KILN_SAMPLE_IN_EXEC = 1 << 5,
 };
 
 enum kiln_frame_kind {

@@ -48,12 +48,21 @@ void Aggregator::OnSideBand(const SideBandEvent& event) {
 }
 
 void Aggregator::OnSample(const RawSample& sample) {
+  if (Process* process = Admit(sample); process != nullptr) {
+    Add(sample, {.process = *process, .mappings = nullptr, .generation = process->generation});
+  }
+}
+
+Process* Aggregator::Admit(const RawSample& sample) {
   if ((sample.flags & KILN_SAMPLE_UNDECIDED) != 0 && !comm_filter_(*sample.identity)) {
     ++comm_filtered_;
-    return;
+    return nullptr;
   }
-  Process& process = processes_.OnSample(sample);
-  const StackId stack = FindOrLocate(sample, process);
+  return &processes_.OnSample(sample);
+}
+
+void Aggregator::Add(const RawSample& sample, const ProcessMoment& moment) {
+  const StackId stack = FindOrLocate(sample, moment);
   ++counts_[{FindThread(sample), stack}];
   ++samples_;
   if (IsComplete(stacks_[stack].located.stop)) ++complete_samples_;
@@ -62,7 +71,7 @@ void Aggregator::OnSample(const RawSample& sample) {
 bool Aggregator::Matches(StackId id, const RawKey& key) const {
   const RawStack& raw = raw_[id];
   const RawSample& sample = key.sample;
-  if (raw.hash != key.hash || stacks_[id].image != key.process.id || raw.generation != key.process.generation ||
+  if (raw.hash != key.hash || stacks_[id].image != key.image || raw.generation != key.generation ||
       raw.kernel_words != sample.kernel.size() || raw.user_words != sample.user.size() ||
       raw.kernel_stop != sample.kernel_stop || raw.user_stop != sample.user_stop) {
     return false;
@@ -72,27 +81,29 @@ bool Aggregator::Matches(StackId id, const RawKey& key) const {
          std::equal(sample.user.begin(), sample.user.end(), words + raw.kernel_words);
 }
 
-Aggregator::StackId Aggregator::FindOrLocate(const RawSample& sample, Process& process) {
+Aggregator::StackId Aggregator::FindOrLocate(const RawSample& sample, const ProcessMoment& moment) {
+  const Process& process = moment.process;
+  uint32_t generation = moment.generation;
   const auto hash_of = [&] {
-    return absl::HashOf(process.id.value, process.generation, sample.kernel_stop, sample.user_stop,
-                        Words{sample.kernel}, Words{sample.user});
+    return absl::HashOf(process.id.value, generation, sample.kernel_stop, sample.user_stop, Words{sample.kernel},
+                        Words{sample.user});
   };
-  RawKey key{sample, process, hash_of()};
+  const RawKey key{sample, process.id, generation, hash_of()};
   if (const auto found = by_words_.find(key); found != by_words_.end()) return *found;
 
   const double start_seconds = ThreadCpuSeconds();
-  LocatedStack located = locator_.Locate(sample, process);
+  LocatedStack located = locator_.Locate(sample, moment);
   locate_seconds_ += ThreadCpuSeconds() - start_seconds;
   // Locating may have read the process's maps anew and with that begun a new generation.
-  key.hash = hash_of();
+  if (moment.mappings == nullptr) generation = process.generation;
   const StackId id = static_cast<StackId>(stacks_.size());
   raw_.push_back({.first_word = words_.size(),
-                  .generation = process.generation,
+                  .generation = generation,
                   .kernel_words = static_cast<uint16_t>(sample.kernel.size()),
                   .user_words = static_cast<uint16_t>(sample.user.size()),
                   .kernel_stop = sample.kernel_stop,
                   .user_stop = sample.user_stop,
-                  .hash = key.hash});
+                  .hash = hash_of()});
   words_.insert(words_.end(), sample.kernel.begin(), sample.kernel.end());
   words_.insert(words_.end(), sample.user.begin(), sample.user.end());
   stacks_.push_back({std::move(located), process.id});

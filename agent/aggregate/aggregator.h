@@ -38,8 +38,13 @@ class Aggregator : public EventSink {
   Aggregator(ProcessTable& processes, Locator& locator, CommFilter comm_filter)
       : processes_(processes), locator_(locator), comm_filter_(std::move(comm_filter)) {}
 
+  // Counts a sample whose stack is as good as it gets.
   void OnSample(const RawSample& sample) override;
   void OnSideBand(const SideBandEvent& event) override;
+  // The same in two steps, for stacks that are still to be walked in between. Admit says whose sample it is, in the
+  // order of time; nullptr if it is not wanted. Add counts it, whenever its stack is known.
+  Process* Admit(const RawSample& sample);
+  void Add(const RawSample& sample, const ProcessMoment& moment);
 
   using StackId = uint32_t;  // index into stacks()
   struct Count {
@@ -76,7 +81,8 @@ class Aggregator : public EventSink {
   };
   struct RawKey {
     const RawSample& sample;
-    const Process& process;
+    ImageId image;
+    uint32_t generation;
     size_t hash;
   };
   struct RawHash {
@@ -94,7 +100,7 @@ class Aggregator : public EventSink {
   };
 
   bool Matches(StackId id, const RawKey& key) const;
-  StackId FindOrLocate(const RawSample& sample, Process& process);
+  StackId FindOrLocate(const RawSample& sample, const ProcessMoment& moment);
   ThreadIndex FindThread(const RawSample& sample);
 
   ProcessTable& processes_;

@@ -144,6 +144,7 @@ void Collector::Deliver(EventSink& sink, uint64_t horizon_ns) {
   }
   events_.erase(events_.begin(), events_.begin() + static_cast<ptrdiff_t>(next_event));
   std::swap(samples_, later_samples_);
+  sink.OnBatchEnd();
   deliver_seconds_ += ThreadCpuSeconds() - start_seconds;
 }
 

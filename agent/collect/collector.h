@@ -20,6 +20,8 @@ class EventSink {
   virtual ~EventSink() = default;
   virtual void OnSample(const RawSample& sample) = 0;
   virtual void OnSideBand(const SideBandEvent& event) = 0;
+  // After all that one drain brought.
+  virtual void OnBatchEnd() {}
 };
 
 // Stages 1 and 2 of the way of the data: the sampler and the side band, brought into one order.

@@ -10,7 +10,9 @@ namespace {
 // Most processes with code of their own making write no perf map: looking for one costs some twenty calls.
 constexpr uint64_t kPerfMapRetryNs = 1'000'000'000;
 
-bool IsComplete(kiln_stop stop) { return stop == KILN_STOP_NONE || stop == KILN_STOP_ROOT; }
+bool IsComplete(kiln_stop stop) {
+  return stop == KILN_STOP_NONE || stop == KILN_STOP_ROOT || stop == KILN_STOP_MEMORY_GONE;
+}
 
 Frame TruncatedMark(kiln_stop stop) { return {FrameSpace::kTruncated, 0, static_cast<uint64_t>(stop)}; }
 
@@ -23,7 +25,12 @@ FrameIndex Locator::Intern(const Frame& frame) {
   return index;
 }
 
-LocatedStack Locator::Locate(const RawSample& sample, Process& process) {
+ObjectId Locator::FindObject(const Process& process, const Mapping& mapping) {
+  return objects_.Find(process, mapping, [&] { return processes_.FileViews(process); });
+}
+
+LocatedStack Locator::Locate(const RawSample& sample, const ProcessMoment& moment) {
+  const Process& process = moment.process;
   LocatedStack stack{.frames = {}, .stop = sample.kernel_stop};
   for (size_t i = 0; i < sample.kernel.size(); ++i) {
     // The innermost address is the interrupted instruction, the others are return addresses.
@@ -37,9 +44,10 @@ LocatedStack Locator::Locate(const RawSample& sample, Process& process) {
   stack.stop = sample.user_stop;
   std::span<const uint64_t> words = sample.user;
   while (const auto address = TakeFrame(words)) {
-    const auto frame = LocateUser(*address, process, sample.time_ns);
+    const auto frame = LocateUser(*address, moment, sample.time_ns);
     if (!frame) {
-      const bool maps_known = process.mappings != nullptr && process.mappings->size() > 0;
+      const MappingTable* mappings = moment.mappings != nullptr ? moment.mappings.get() : process.mappings.get();
+      const bool maps_known = mappings != nullptr && mappings->size() > 0;
       stack.stop = maps_known ? KILN_STOP_NOT_CODE : KILN_STOP_NO_MAPPING;
       // The leaf itself was executed wherever it is; a return address that is no code was none.
       if (address->role == AddressRole::kInstruction) {
@@ -57,15 +65,18 @@ LocatedStack Locator::Locate(const RawSample& sample, Process& process) {
   return stack;
 }
 
-std::optional<Frame> Locator::LocateUser(CodeAddress<ProcessAddress> address, Process& process, uint64_t time_ns) {
+std::optional<Frame> Locator::LocateUser(CodeAddress<ProcessAddress> address, const ProcessMoment& moment,
+                                         uint64_t time_ns) {
+  Process& process = moment.process;
   const ProcessAddress lookup = address.ForLookup();
-  const Mapping* mapping = processes_.FindMapping(process, lookup, time_ns);
+  const Mapping* mapping =
+      moment.mappings != nullptr ? moment.mappings->Find(lookup) : processes_.FindMapping(process, lookup, time_ns);
   if (mapping == nullptr) return std::nullopt;
   if (!mapping->is_file() && mapping->path != "[vdso]") {
     OpenPerfMap(process, time_ns);
     return Frame{FrameSpace::kJit, process.id.value, lookup.value()};
   }
-  const ObjectId id = objects_.Find(process, *mapping, [&] { return processes_.FileViews(process); });
+  const ObjectId id = FindObject(process, *mapping);
   const ObjectFile& object = objects_.object(id);
   const FileOffset offset(lookup.value() - mapping->start.value() + mapping->offset.value());
   if (object.miss == symbolizer::Miss::kNotElf) {  // code in a file that is no program: some JITs map their cache so

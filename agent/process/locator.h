@@ -47,16 +47,18 @@ class Locator {
  public:
   explicit Locator(ProcessTable& processes) : processes_(processes) {}
 
-  LocatedStack Locate(const RawSample& sample, Process& process);
+  LocatedStack Locate(const RawSample& sample, const ProcessMoment& moment);
 
   const profile::Table<FrameIndex, Frame>& frames() const { return frames_; }
   const ObjectFiles& objects() const { return objects_; }
+  // The object behind a mapping with a file, or the vDSO.
+  ObjectId FindObject(const Process& process, const Mapping& mapping);
 
  private:
   FrameIndex Intern(const Frame& frame);
   void OpenPerfMap(Process& process, uint64_t time_ns);
   // nullopt if `address` is in no executable memory of the process.
-  std::optional<Frame> LocateUser(CodeAddress<ProcessAddress> address, Process& process, uint64_t time_ns);
+  std::optional<Frame> LocateUser(CodeAddress<ProcessAddress> address, const ProcessMoment& moment, uint64_t time_ns);
 
   ProcessTable& processes_;
   ObjectFiles objects_;

@@ -2,6 +2,7 @@
 #include "agent/process/mapping_table.h"
 
 #include <algorithm>
+#include <atomic>
 #include <iterator>
 
 namespace kiln::agent {
@@ -24,8 +25,25 @@ bool SameCode(const Mapping& a, const Mapping& b) {
 
 }  // namespace
 
+uint64_t MappingTable::NextVersion() {
+  static std::atomic<uint64_t> last = 0;
+  return ++last;
+}
+
+bool MappingTable::Replaces(const MappingTable& before) const {
+  auto old = before.by_start_.begin();
+  for (const auto& [start, mapping] : by_start_) {
+    while (old != before.by_start_.end() && old->second.end <= start) ++old;
+    for (auto overlap = old; overlap != before.by_start_.end() && overlap->first < mapping.end; ++overlap) {
+      if (!SameCode(overlap->second, mapping)) return true;
+    }
+  }
+  return false;
+}
+
 bool MappingTable::Insert(Mapping mapping) {
   if (mapping.end <= mapping.start) return false;
+  version_ = NextVersion();
   bool replaced = false;
   auto next = by_start_.upper_bound(mapping.start);
   if (next != by_start_.begin() && std::prev(next)->second.end > mapping.start) --next;

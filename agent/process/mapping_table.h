@@ -23,14 +23,24 @@ class MappingTable {
   // nullptr if `address` is in none. Valid until the table changes.
   const Mapping* Find(ProcessAddress address) const;
 
-  friend bool operator==(const MappingTable&, const MappingTable&) = default;
+  // True if code that `before` knows is something else here. What is gone is not.
+  bool Replaces(const MappingTable& before) const;
+
+  // Names this state: two tables with the same version are equal. Never 0.
+  uint64_t version() const { return version_; }
+
+  // The same mappings, whatever the version.
+  friend bool operator==(const MappingTable& a, const MappingTable& b) { return a.by_start_ == b.by_start_; }
 
   size_t size() const { return by_start_.size(); }
   auto begin() const { return by_start_.begin(); }
   auto end() const { return by_start_.end(); }
 
  private:
+  static uint64_t NextVersion();
+
   std::map<ProcessAddress, Mapping> by_start_;
+  uint64_t version_ = NextVersion();
 };
 
 }  // namespace kiln::agent

@@ -40,12 +40,21 @@ struct Process {
   uint64_t next_read_ns = 0;        // not before this time may the maps be read again for an address that they lack
   uint64_t reread_interval_ns = 0;  // grows while reading again finds nothing
   uint32_t generation = 0;          // counts the times that the maps became other ones
+  uint32_t code_generation = 0;     // counts the times that known code was replaced by other code
   uint64_t losses_seen = 0;         // of ProcessTable's losses of events, those that the maps were checked after
   bool leader_exited = false;       // the thread with the process's id has ended; others may go on
   std::optional<uint64_t> exit_time_ns;
   // The perf map, opened once code without a file was seen. Shared by forked children, which write none of their own.
   std::shared_ptr<const File> perf_map;
   uint64_t next_perf_map_ns = 0;  // not before this time is one looked for again
+};
+
+// What a stack is to be looked at with: the mappings of its process as they were when it was taken.
+struct ProcessMoment {
+  Process& process;
+  // nullptr: as they are now, and they may be read anew for an address that they lack.
+  std::shared_ptr<const MappingTable> mappings;
+  uint32_t generation;  // Process::generation at that time
 };
 
 }  // namespace kiln::agent

@@ -70,6 +70,7 @@ void ProcessTable::OnMmap(const MmapEvent& event, uint64_t time_ns) {
                                  .inode = event.inode,
                                  .path = MappingPath(event.path)})) {
     ++process->generation;
+    ++process->code_generation;
   }
 }
 
@@ -177,7 +178,10 @@ bool ProcessTable::ReadMappings(Process& process, uint64_t time_ns) {
   process.mappings_time_ns = now;
   auto table = std::make_shared<MappingTable>(*std::move(mappings));
   if (process.mappings != nullptr && *process.mappings == *table) return true;
-  if (process.mappings != nullptr) ++process.generation;
+  if (process.mappings != nullptr) {
+    ++process.generation;
+    if (table->Replaces(*process.mappings)) ++process.code_generation;
+  }
   process.mappings = std::move(table);
   return true;
 }

@@ -42,7 +42,9 @@ class Session::Sink : public EventSink {
       ++session_.samples_before_exec_;
       return;
     }
-    session_.aggregator_.OnSample(sample);
+    if (Process* process = session_.aggregator_.Admit(sample); process != nullptr) {
+      session_.unwinder_->OnSample(sample, *process, add_);
+    }
   }
 
   void OnSideBand(const SideBandEvent& event) override {
@@ -52,7 +54,11 @@ class Session::Sink : public EventSink {
     }
     if (session_.options_.sampler.filter_pids) FollowTargets(event);
     session_.aggregator_.OnSideBand(event);
+    session_.unwinder_->OnSideBand(event);
   }
+
+  void OnBatchEnd() override { session_.unwinder_->EndBatch(add_); }
+  void Finish() { session_.unwinder_->Finish(add_); }
 
   // Entries of processes that are really gone. Not at once: threads may outlive the one that gave the process its pid.
   void DropGoneTargets() {
@@ -76,6 +82,8 @@ class Session::Sink : public EventSink {
   }
 
   Session& session_;
+  const std::function<void(const RawSample&, const ProcessMoment&)> add_ =
+      [this](const RawSample& sample, const ProcessMoment& moment) { session_.aggregator_.Add(sample, moment); };
   std::optional<Pid> before_exec_;
   std::array<char, KILN_COMM_BYTES> own_comm_{};
   std::vector<Pid> exited_;
@@ -95,6 +103,9 @@ StatusOr<std::unique_ptr<Session>> Session::Start(const SessionOptions& options)
   std::unique_ptr<Session> session(new Session(options));
   KILN_ASSIGN_OR_RETURN(session->collector_, Collector::Start(std::move(sampler)));
   session->system_.SetCollector(session->collector_.get());
+  session->unwinder_ =
+      std::make_unique<Unwinder>(session->collector_->sampler(), session->processes_, session->locator_,
+                                 options.unwinder, [collector = session->collector_.get()] { collector->Wake(); });
   // Once events come, so that none is missed between the maps and the first event.
   for (const Pid target : options.targets) session->processes_.Preload(target);
   session->thread_ = std::thread([raw = session.get()] { raw->Run(); });
@@ -127,6 +138,7 @@ void Session::Run() {
     }
   }
   collector_->Finish(sink);
+  sink.Finish();
   counters_ = collector_->sampler().ReadCounters();
   run_stats_ = collector_->sampler().ReadRunStats();
   map_bytes_ = collector_->sampler().map_bytes();

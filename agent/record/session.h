@@ -14,11 +14,13 @@
 #include "agent/process/live_system.h"
 #include "agent/process/locator.h"
 #include "agent/process/process_table.h"
+#include "agent/unwind/unwinder.h"
 
 namespace kiln::agent {
 
 struct SessionOptions {
   SamplerOptions sampler;
+  UnwinderOptions unwinder;
   std::vector<Pid> targets;  // with sampler.filter_pids: the roots of the process trees
   // The process that will exec the command: its samples before the exec are kiln's own work, and are left out.
   std::optional<Pid> command;
@@ -58,6 +60,7 @@ class Session {
   const Locator& locator() const { return locator_; }
   ProcessTable& processes() { return processes_; }
   Collector& collector() { return *collector_; }
+  const Unwinder& unwinder() const { return *unwinder_; }
   const StageSeconds& stages() const { return stages_; }
   const SamplerCounters& counters() const { return counters_; }  // as of Stop
   BpfRunStats run_stats() const { return run_stats_; }           // as of Stop
@@ -79,6 +82,7 @@ class Session {
   Locator locator_;
   Aggregator aggregator_;
   std::unique_ptr<Collector> collector_;
+  std::unique_ptr<Unwinder> unwinder_;  // needs the collector's sampler
   StageSeconds stages_;
   SamplerCounters counters_{};
   BpfRunStats run_stats_;

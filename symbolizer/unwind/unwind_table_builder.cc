@@ -42,7 +42,6 @@ Status UnwindTableBuilder::FindCode() {
     if (!segment.executable || segment.file_size == 0) continue;
     code_.push_back(Range(segment.address.value(), segment.address.value() + segment.file_size));
   }
-  if (code_.empty()) return Error(absl::StatusCode::kNotFound, "no executable segment");
   std::ranges::sort(code_, {}, &CodeExtent::begin);
   std::vector<CodeExtent> merged;
   for (const CodeExtent& range : code_) {
@@ -53,13 +52,9 @@ Status UnwindTableBuilder::FindCode() {
     }
   }
   code_ = std::move(merged);
-  base_ = ElfAddress(code_.front().begin.value() / kPageBytes * kPageBytes);
-  const uint64_t pages = (code_.back().end.value() - 1 - base_.value()) / kPageBytes + 1;
-  if (pages > kMaxTablePages) {
-    return Error(absl::StatusCode::kResourceExhausted, "code over {} pages of 64 KiB; the limit is {}", pages,
-                 kMaxTablePages);
-  }
-  page_count_ = static_cast<uint32_t>(pages);
+  KILN_ASSIGN_OR_RETURN(const CodeSpan span, FindCodeSpan(elf_));
+  base_ = span.base;
+  page_count_ = span.page_count;
   return absl::OkStatus();
 }
 
@@ -188,19 +183,19 @@ CodeExtent UnwindTableBuilder::EntryCode() {
 void UnwindTableBuilder::FillAroundTrampolines(const CodeExtent& range) {
   uint64_t at = range.begin.value();
   const uint64_t end = range.end.value();
+  // One that begins before the range or ends behind it counts, too.
+  uint64_t from = std::max(at - std::min(at, kTrampolineMargin), segment_.begin.value());
+  const uint64_t to = std::min(end + kTrampolineMargin, segment_.end.value());
   while (at < end) {
-    // One that begins before the page or ends behind it counts, too.
-    const uint64_t from = std::max({at - std::min(at, kTrampolineMargin), segment_.begin.value(), code_begin_});
-    const std::span<const std::byte> code = Code(from, std::min(end + kTrampolineMargin, segment_.end.value()));
-    const std::optional<SignalTrampoline> found = FindSignalTrampoline(machine_, code);
-    if (!found || from + found->offset >= end) break;
-    const uint64_t begin = std::max(at, from + found->offset);
-    const uint64_t behind = from + found->offset + found->size;
-    if (behind > at) {
-      FillUnknown(Range(at, begin));
-      AddRule(Range(begin, std::min(behind, end)), SignalTrampolineRule(machine_));
-    }
-    at = std::max(at + 1, behind);
+    const std::optional<SignalTrampoline> found = FindSignalTrampoline(machine_, Code(from, to));
+    // Handlers return to its first byte, and return addresses are looked up one byte before.
+    if (!found || from + found->offset > end) break;
+    const uint64_t begin = from + found->offset - (found->offset == 0 ? 0 : 1);
+    from += found->offset + found->size;
+    if (from <= at) continue;
+    FillUnknown(Range(at, std::max(at, begin)));
+    AddRule(Range(std::max(at, begin), std::min(from, end)), SignalTrampolineRule(machine_));
+    at = from;
   }
   FillUnknown(Range(at, end));
 }

@@ -19,6 +19,7 @@
 #include "base/status.h"
 #include "symbolizer/elf_file.h"
 #include "symbolizer/unwind/cfi_rows.h"
+#include "symbolizer/unwind/code_span.h"
 #include "symbolizer/unwind/derived_rows.h"
 #include "symbolizer/unwind/go_rows.h"
 #include "symbolizer/unwind/machine.h"
@@ -27,9 +28,6 @@
 #include "symbolizer/unwind/unwind_issues.h"
 
 namespace kiln::symbolizer {
-
-// Executable segments of a file lie within 4 GiB.
-inline constexpr uint64_t kMaxTablePages = 1 << 16;
 
 // Thread-compatible. Holds the sections of call frame information in memory while it lives.
 class UnwindTableBuilder {

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <absl/container/flat_hash_map.h>
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "agent/collect/sampler.h"
+#include "agent/unwind/code_ranges.h"
+#include "agent/unwind/shared_memory.h"
+#include "base/ids.h"
+
+namespace kiln::agent {
+
+// Tells the kernel side which code lies where in a process (struct kiln_process). Thread-compatible.
+class ProcessPublisher {
+ public:
+  // What is to be known of a process besides its code; see kiln_process.
+  struct Facts {
+    uint64_t start_ns;
+    uint64_t exec_pages;
+    uint32_t exec_id;
+    uint32_t snapshot;
+    uint32_t flags;
+  };
+
+  ProcessPublisher(Sampler& sampler, SharedMemory& memory) : sampler_(sampler), memory_(memory) {}
+
+  // Replaces what was told about `pid`. `version` names the contents of `ranges`: processes with the same one share
+  // them. Errors: no table memory, or the kernel side knows too many processes.
+  Status Publish(Pid pid, const Facts& facts, std::span<const kiln_code_range> ranges, uint64_t version);
+  // Takes back what was told about `pid`, if anything.
+  void Withdraw(Pid pid);
+  // Flags of what was told about `pid`; 0 if nothing was.
+  uint32_t FlagsOf(Pid pid) const;
+
+ private:
+  struct Ranges {
+    RangesRef where;
+    std::vector<std::pair<kiln_ref, size_t>> memory;
+    uint32_t users = 0;
+  };
+  struct Published {
+    kiln_ref process;
+    uint64_t version;
+    uint32_t flags;
+  };
+
+  StatusOr<RangesRef> TakeRanges(std::span<const kiln_code_range> ranges, uint64_t version);
+  void DropRanges(uint64_t version);
+
+  Sampler& sampler_;
+  SharedMemory& memory_;
+  absl::flat_hash_map<uint64_t, Ranges> ranges_;  // by version
+  absl::flat_hash_map<Pid, Published> published_;
+};
+
+}  // namespace kiln::agent

@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/unwind/unwinder.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "agent/collect/frame_words.h"
+#include "base/clock.h"
+
+namespace kiln::agent {
+namespace {
+
+// Of samples that wait for pages, with their stacks.
+constexpr uint64_t kMaxWaitingBytes = 32 << 20;
+// So many times may a sample come upon a further page that is missing. Each round lasts some milliseconds.
+constexpr int kMaxRounds = 64;
+constexpr uint64_t kEpochNs = 1'000'000'000;
+// Addresses outside of all known code that are looked for in vain before the kernel side stops asking.
+constexpr uint32_t kMaxUnknownAddresses = 16;
+
+bool LacksTables(kiln_stop stop) {
+  return stop == KILN_STOP_PROCESS_UNKNOWN || stop == KILN_STOP_RANGE_UNKNOWN || stop == KILN_STOP_TABLE_MISSING;
+}
+
+// A stack that could not be walked because execve(2) has taken the memory of the old program away: there is none.
+void DropStackOfOldProgram(RawSample& sample) {
+  if ((sample.flags & KILN_SAMPLE_IN_EXEC) == 0 || sample.user_stop == KILN_STOP_ROOT) return;
+  sample.user = {};
+  sample.user_stop = KILN_STOP_MEMORY_GONE;
+}
+
+// The address that the last frame of `words` is looked up by; 0 if there is none.
+uint64_t LastAddress(std::span<const uint64_t> words) {
+  uint64_t last = 0;
+  while (const auto address = TakeFrame(words)) last = address->ForLookup().value();
+  return last;
+}
+
+ProcessMoment Now(Process& process) {
+  return {.process = process, .mappings = nullptr, .generation = process.generation};
+}
+
+}  // namespace
+
+class Unwinder::SamplerChunks : public ChunkSource {
+ public:
+  explicit SamplerChunks(Sampler& sampler) : sampler_(sampler) {}
+  StatusOr<std::span<std::byte>> AddChunk(uint32_t index) override { return sampler_.AddTableChunk(index); }
+
+ private:
+  Sampler& sampler_;
+};
+
+Unwinder::Unwinder(Sampler& sampler, ProcessTable& processes, Locator& locator, const UnwinderOptions& options,
+                   std::function<void()> wake)
+    : sampler_(sampler),
+      processes_(processes),
+      locator_(locator),
+      chunks_(std::make_unique<SamplerChunks>(sampler)),
+      memory_(*chunks_, options.memory_bytes),
+      shared_(memory_),
+      worker_(std::move(wake), options.cache_folder),
+      tables_(shared_, worker_),
+      walker_(memory_),
+      publisher_(sampler, shared_) {
+  sampler_.SetUnwindEpoch(tables_.epoch());
+}
+
+Unwinder::~Unwinder() = default;
+
+kiln_code_range Unwinder::RangeOf(const Process& process, const Mapping& mapping) {
+  kiln_code_range range{};
+  range.walker = KILN_WALKER_FRAME_POINTER;
+  if (!mapping.is_file() && mapping.path != "[vdso]") return range;  // generated code
+  const ObjectId id = locator_.FindObject(process, mapping);
+  const ObjectFile& object = locator_.objects().object(id);
+  if (object.miss == symbolizer::Miss::kNotElf) return range;
+  range.walker = KILN_WALKER_NONE;
+  range.ref = KILN_STOP_FILE_UNREADABLE;
+  if (!object.elf) return range;
+  range.ref = KILN_STOP_NO_CFI;
+  const auto elf_address = object.elf->ToElfAddress(mapping.offset);
+  if (!elf_address) return range;
+  range.walker = KILN_WALKER_TABLE;
+  range.ref = 0;
+  if (const auto table = tables_.Find(id.value, *object.elf)) {
+    range.ref = table->directory;
+    range.base = mapping.start.value() - (elf_address->value() - table->base.value());
+  }
+  return range;
+}
+
+std::shared_ptr<const Unwinder::Code> Unwinder::CodeOf(Process& process, uint64_t time_ns) {
+  if (!processes_.EnsureMappings(process, time_ns)) return nullptr;
+  const uint64_t version = process.mappings->version();
+  std::weak_ptr<const Code>& known = code_by_version_[version];
+  if (auto code = known.lock()) return code;
+  auto code = std::make_shared<Code>(Code{.ranges = {}, .version = version});
+  bool lacks_memory = false;
+  code->ranges = MakeCodeRanges(*process.mappings, [&](const Mapping& mapping) {
+    const kiln_code_range range = RangeOf(process, mapping);
+    lacks_memory = lacks_memory || (range.walker == KILN_WALKER_TABLE && range.ref == 0);
+    return range;
+  });
+  if (lacks_memory) {  // for the directory of a table: to be tried again
+    code_by_version_.erase(version);
+  } else {
+    known = code;
+  }
+  return code;
+}
+
+bool Unwinder::Walk(const StackCopy& stack, const Code& code, StackWalker::Walked& walked, PageId& missing) {
+  walked = walker_.Walk(stack, code.ranges, code.version, tables_.epoch());
+  if (walked.stop != KILN_STOP_TABLE_MISSING) return true;
+  const uint64_t address = LastAddress(walked.words);
+  const kiln_code_range* range = FindCodeRange(code.ranges, address);
+  if (range == nullptr || range->walker != KILN_WALKER_TABLE || range->ref == 0) return true;
+  const auto page = tables_.PageOf(range->ref, address - range->base);
+  if (!page || !tables_.Request(*page)) return true;
+  missing = *page;
+  return false;
+}
+
+void Unwinder::OnSample(const RawSample& sample, Process& process, Deliver deliver_walked) {
+  const auto deliver = [&](RawSample finished, const ProcessMoment& moment) {
+    DropStackOfOldProgram(finished);
+    deliver_walked(finished, moment);
+  };
+  if ((sample.flags & KILN_SAMPLE_DERIVED) != 0) ++counts_.derived_samples;
+  if (!LacksTables(sample.user_stop)) {
+    if (sample.snapshot != 0 && sample.snapshot != process.code_generation + 1) {
+      DeliverCut(sample, Now(process), deliver);
+    } else {
+      deliver(sample, Now(process));
+    }
+    return;
+  }
+  std::shared_ptr<const Code> code = CodeOf(process, sample.time_ns);
+  if (code == nullptr) {
+    deliver(sample, Now(process));
+    return;
+  }
+  if (sample.stack.header == nullptr) {
+    // Nothing to walk with, but the next one shall be better off.
+    const uint64_t address = LastAddress(sample.user);
+    const kiln_code_range* range = FindCodeRange(code->ranges, address);
+    if (range != nullptr && range->walker == KILN_WALKER_TABLE && range->ref != 0) {
+      if (const auto page = tables_.PageOf(range->ref, address - range->base)) tables_.Request(*page);
+    }
+    deliver(sample, Now(process));
+    return;
+  }
+  ++counts_.copied;
+  StackWalker::Walked walked;
+  PageId missing;
+  bool is_final = Walk(sample.stack, *code, walked, missing);
+  if (is_final && walked.stop == KILN_STOP_RANGE_UNKNOWN) {
+    const uint64_t version = process.mappings->version();
+    const ProcessAddress address(LastAddress(walked.words));
+    if (processes_.FindMapping(process, address, sample.time_ns) != nullptr && process.mappings->version() != version) {
+      code = CodeOf(process, sample.time_ns);
+      is_final = code == nullptr || Walk(sample.stack, *code, walked, missing);
+    }
+    if (is_final) ++known_[process.pid].unknown_addresses;
+  }
+  if (code == nullptr) {
+    deliver(sample, Now(process));
+    return;
+  }
+  Learn(sample, process, code);
+  if (is_final) {
+    DeliverWalked(sample, walked, Now(process), deliver);
+  } else if (waiting_bytes_ + sample.stack.bytes.size() > kMaxWaitingBytes) {
+    ++counts_.not_awaited;
+    deliver(sample, Now(process));
+  } else {
+    Wait(sample, process, std::move(code), missing);
+  }
+}
+
+void Unwinder::Learn(const RawSample& sample, Process& process, const std::shared_ptr<const Code>& code) {
+  Known& known = known_[process.pid];
+  if (known.image != process.id) known = {.image = process.id};
+  known.code = code;
+  uint32_t flags = 0;
+  if (process.code_generation > 0) flags |= KILN_PROCESS_REPLACES_CODE;
+  if (known.unknown_addresses >= kMaxUnknownAddresses) flags |= KILN_PROCESS_ALL_KNOWN;
+  known.facts = {.start_ns = sample.identity->process_start_ns,
+                 .exec_pages = sample.stack.header->exec_pages,
+                 .exec_id = sample.stack.header->exec_id,
+                 .snapshot = process.code_generation + 1,
+                 .flags = flags};
+  if (!std::exchange(known.to_publish, true)) to_publish_.push_back(process.pid);
+}
+
+void Unwinder::Wait(const RawSample& sample, Process& process, std::shared_ptr<const Code> code, PageId missing) {
+  auto waiting = std::make_unique<Waiting>(Waiting{.sample = sample,
+                                                   .words = {},
+                                                   .header = *sample.stack.header,
+                                                   .stack = {sample.stack.bytes.begin(), sample.stack.bytes.end()},
+                                                   .process = &process,
+                                                   .mappings = process.mappings,
+                                                   .generation = process.generation,
+                                                   .code = std::move(code)});
+  waiting->words.assign(sample.kernel.begin(), sample.kernel.end());
+  waiting->words.insert(waiting->words.end(), sample.user.begin(), sample.user.end());
+  const std::span<const uint64_t> words(waiting->words);
+  waiting->sample.kernel = words.first(sample.kernel.size());
+  waiting->sample.user = words.subspan(sample.kernel.size());
+  waiting->sample.stack = {.header = &waiting->header, .bytes = waiting->stack};
+  waiting_bytes_ += waiting->stack.size();
+  ++counts_.waited;
+  waiting_[missing].push_back(std::move(waiting));
+}
+
+void Unwinder::Retry(PageId page, Deliver deliver) {
+  const auto found = waiting_.find(page);
+  if (found == waiting_.end()) return;
+  auto samples = std::move(found->second);
+  waiting_.erase(found);
+  for (std::unique_ptr<Waiting>& waiting : samples) {
+    StackWalker::Walked walked;
+    PageId missing;
+    if (!Walk(waiting->sample.stack, *waiting->code, walked, missing) && ++waiting->rounds < kMaxRounds) {
+      waiting_[missing].push_back(std::move(waiting));
+      continue;
+    }
+    waiting_bytes_ -= waiting->stack.size();
+    const ProcessMoment moment{
+        .process = *waiting->process, .mappings = waiting->mappings, .generation = waiting->generation};
+    DeliverWalked(waiting->sample, walked, moment, deliver);
+  }
+}
+
+void Unwinder::DeliverWalked(RawSample sample, const StackWalker::Walked& walked, const ProcessMoment& moment,
+                             Deliver deliver) {
+  const bool is_end = !LacksTables(walked.stop);
+  if (is_end) ++counts_.walked;
+  // The kernel side may have come further where memory was not copied.
+  if (walked.stop == KILN_STOP_ROOT || walked.words.size() >= sample.user.size()) {
+    if (walked.derived && (sample.flags & KILN_SAMPLE_DERIVED) == 0) ++counts_.derived_samples;
+    sample.user = walked.words;
+    sample.user_stop = walked.stop == KILN_STOP_RANGE_UNKNOWN ? KILN_STOP_NOT_CODE : walked.stop;
+  }
+  DropStackOfOldProgram(sample);
+  deliver(sample, moment);
+}
+
+// The stack was walked by what lay there before. Its leaf at least is true.
+void Unwinder::DeliverCut(RawSample sample, const ProcessMoment& moment, Deliver deliver) {
+  ++counts_.replaced;
+  std::span<const uint64_t> rest = sample.user;
+  (void)TakeFrame(rest);
+  sample.user = sample.user.first(sample.user.size() - rest.size());
+  sample.user_stop = KILN_STOP_CODE_REPLACED;
+  deliver(sample, moment);
+}
+
+void Unwinder::OnSideBand(const SideBandEvent& event) {
+  const auto forget = [this](Pid pid) {
+    publisher_.Withdraw(pid);
+    known_.erase(pid);
+  };
+  if (const auto* exit = std::get_if<ExitEvent>(&event.event)) {
+    if (exit->pid.value == exit->tid.value) forget(exit->pid);
+  } else if (const auto* comm = std::get_if<CommEvent>(&event.event)) {
+    if (comm->exec) forget(comm->pid);
+  } else if (const auto* mmap = std::get_if<MmapEvent>(&event.event)) {
+    const auto known = known_.find(mmap->pid);
+    if (known == known_.end()) return;
+    known->second.unknown_addresses = 0;
+    const Process* process = processes_.Current(mmap->pid);
+    if (process == nullptr || known->second.facts.snapshot != process->code_generation + 1 ||
+        (publisher_.FlagsOf(mmap->pid) & KILN_PROCESS_ALL_KNOWN) != 0) {
+      publisher_.Withdraw(mmap->pid);
+    }
+  }
+}
+
+bool Unwinder::TakeResults(Deliver deliver) {
+  TableWorker::Results results = worker_.Take();
+  if (results.readers_gone) shared_.ReadersGone();
+  const bool has_results = results.readers_gone || !results.pages.empty();
+  std::vector<CompiledPage> pages = std::exchange(unplaced_, {});
+  std::ranges::move(results.pages, std::back_inserter(pages));
+  for (CompiledPage& page : pages) {
+    if (tables_.Place(page)) {
+      Retry({page.table, page.page}, deliver);
+    } else {
+      unplaced_.push_back(std::move(page));
+    }
+  }
+  if (shared_.BeginWait()) worker_.AwaitReaders();
+  return has_results;
+}
+
+void Unwinder::EndBatch(Deliver deliver) {
+  TakeResults(deliver);
+  for (const Pid pid : std::exchange(to_publish_, {})) {
+    const auto found = known_.find(pid);
+    if (found == known_.end() || !std::exchange(found->second.to_publish, false)) continue;
+    const Known& known = found->second;
+    if (publisher_.Publish(pid, known.facts, known.code->ranges, known.code->version).ok()) {
+      ++counts_.processes;
+    } else {
+      publisher_.Withdraw(pid);
+      ++counts_.processes_full;
+    }
+  }
+  if (const uint64_t now = MonotonicNs(); now >= next_epoch_ns_) {
+    next_epoch_ns_ = now + kEpochNs;
+    sampler_.SetUnwindEpoch(tables_.NextEpoch());
+    absl::erase_if(code_by_version_, [](const auto& entry) { return entry.second.expired(); });
+  }
+}
+
+void Unwinder::Finish(Deliver deliver) {
+  // Each sample that waits has a page under way, whose coming delivers it or asks for the next.
+  do {
+    worker_.Finish();
+  } while (TakeResults(deliver) && !waiting_.empty());
+  for (const auto& [page, samples] : std::exchange(waiting_, {})) {
+    for (const std::unique_ptr<Waiting>& waiting : samples) {
+      deliver(waiting->sample,
+              {.process = *waiting->process, .mappings = waiting->mappings, .generation = waiting->generation});
+    }
+  }
+}
+
+}  // namespace kiln::agent
