@@ -16,6 +16,8 @@
 namespace kiln::agent {
 namespace {
 
+DebugFilePlaces NoPlaces() { return {}; }
+
 // Nearly a value each, so that a chunk has room for 15 beside the directories.
 const std::vector<uint32_t>& LargePage() {
   static const std::vector<uint32_t> page = testing::MakeLargePage(15000);
@@ -27,7 +29,7 @@ class UnwindTablesTest : public ::testing::Test {
  protected:
   void SetUp() override {
     for (uint32_t object = 0; object < 8; ++object) {
-      const auto table = tables_.Find(object, elf_);
+      const auto table = tables_.Find(object, elf_, NoPlaces);
       ASSERT_TRUE(table.ok()) << table.status();
       directories_.push_back(table->directory);
     }
@@ -80,12 +82,12 @@ TEST_F(UnwindTablesTest, ARequestedPageIsMadeOnceAndPutInPlace) {
 
 TEST_F(UnwindTablesTest, ADirectoryIsMadeOncePerFile) {
   const uint64_t bytes = memory_.allocated_bytes();
-  EXPECT_EQ(tables_.Find(3, elf_)->directory, directories_[3]);
+  EXPECT_EQ(tables_.Find(3, elf_, NoPlaces)->directory, directories_[3]);
   EXPECT_EQ(memory_.allocated_bytes(), bytes);
   const auto* directory = memory_.At<kiln_directory>(directories_[3]);
   EXPECT_EQ(directory->table, 3u);
   EXPECT_EQ(directory->tracked, KILN_NO_REGISTER);
-  EXPECT_EQ(tables_.Find(3, elf_)->base.value() % (1 << KILN_PAGE_SHIFT), 0u);
+  EXPECT_EQ(tables_.Find(3, elf_, NoPlaces)->base.value() % (1 << KILN_PAGE_SHIFT), 0u);
 }
 
 TEST_F(UnwindTablesTest, PageOfFindsWhatADirectoryHas) {
@@ -106,7 +108,7 @@ TEST_F(UnwindTablesTest, AFileWithoutCodeIsAnErrorThatLasts) {
   symbolizer::testing::ElfBuilder builder;
   const auto elf = builder.Open();
   ASSERT_TRUE(elf.ok()) << elf.status();
-  const auto table = tables_.Find(50, *elf);
+  const auto table = tables_.Find(50, *elf, NoPlaces);
   EXPECT_TRUE(absl::IsNotFound(table.status())) << table.status();
 }
 
@@ -177,9 +179,9 @@ TEST_F(UnwindTablesTest, ADirectoryWithoutRoomIsToBeTriedAgain) {
   ASSERT_NO_FATAL_FAILURE(Fill());
   while (memory_.Allocate(kGranuleBytes)) {
   }
-  EXPECT_TRUE(absl::IsUnavailable(tables_.Find(60, elf_).status()));
+  EXPECT_TRUE(absl::IsUnavailable(tables_.Find(60, elf_, NoPlaces).status()));
   ASSERT_NO_FATAL_FAILURE(AwaitReaders());
-  EXPECT_TRUE(tables_.Find(60, elf_).ok());
+  EXPECT_TRUE(tables_.Find(60, elf_, NoPlaces).ok());
 }
 
 }  // namespace

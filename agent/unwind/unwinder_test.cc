@@ -62,7 +62,7 @@ std::vector<std::byte> CopyMemory(uint64_t address, size_t size) {
   regs.cs = 0x33;
   stack.header.exec_pages = 1000;
   stack.header.exec_id = 3;
-  stack.bytes = CopyMemory(regs.sp, KILN_MAX_STACK_BYTES);
+  stack.bytes = CopyMemory(regs.sp - KILN_RED_ZONE_BYTES, KILN_MAX_STACK_BYTES);
   stack.header.stack_bytes = static_cast<uint32_t>(stack.bytes.size());
   return stack;
 }
