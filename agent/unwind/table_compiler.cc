@@ -44,7 +44,7 @@ TableCompiler::TableCompiler(const std::string& cache_folder) {
 TableCompiler::~TableCompiler() = default;
 
 TableCompiler::Table& TableCompiler::Open(uint32_t table, const symbolizer::ElfFile& elf,
-                                           const DebugFilePlaces& places) {
+                                          const DebugFilePlaces& places) {
   if (table >= tables_.size()) tables_.resize(table + 1);
   std::unique_ptr<Table>& entry = tables_[table];
   if (entry != nullptr) return *entry;

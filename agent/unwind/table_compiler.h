@@ -60,7 +60,7 @@ class TableCompiler {
 
   std::optional<TableCache> cache_;
   std::vector<std::unique_ptr<Table>> tables_;  // by number; nullptr = not opened
-  size_t ahead_ = 0;  // no table below it has pages left
+  size_t ahead_ = 0;                            // no table below it has pages left
   uint64_t unstored_bytes_ = 0;
   Counts counts_;
 };

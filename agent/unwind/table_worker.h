@@ -27,7 +27,7 @@ class TableWorker {
   struct Results {
     std::vector<CompiledPage> pages;  // that were asked for
     std::vector<CompiledPage> ahead;  // that were not
-    bool readers_gone = false;  // a wait asked for by AwaitReaders has ended
+    bool readers_gone = false;        // a wait asked for by AwaitReaders has ended
   };
 
   // `wake` is called on the worker's thread when there are results. `cache_folder` as TableCompiler's.
@@ -36,7 +36,8 @@ class TableWorker {
   ~TableWorker();
 
   void Compile(const Request& request);
-  // Whether pages are made that nobody has asked for yet (Results::ahead), when there is nothing else to do. On at first.
+  // Whether pages are made that nobody has asked for yet (Results::ahead), when there is nothing else to do. On at
+  // first.
   void SetAhead(bool on);
   // Waits until all BPF programs that run now have ended, after what was asked for before.
   void AwaitReaders();
