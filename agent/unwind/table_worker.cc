@@ -22,6 +22,8 @@ constexpr double kCpuShare = 0.25;
 // Below the programs that are measured, yet high enough to get on with it on a host without idle time.
 constexpr int kNice = 5;
 
+const DebugFilePlaces kNoPlaces;
+
 // Waits for an RCU grace period, and with that for all BPF programs that run now.
 void AwaitGracePeriod() {
   if (::syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) == 0) return;
@@ -140,7 +142,8 @@ void TableWorker::Run() {
     requests.swap(requests_);
     for (const Request& request : requests) {
       lock.unlock();
-      CompiledPage page = compiler_.Compile(request.table, *request.elf, *request.places, request.page);
+      CompiledPage page = compiler_.Compile(request.table, *request.elf,
+                                            request.places != nullptr ? *request.places : kNoPlaces, request.page);
       lock.lock();
       results_.pages.push_back(std::move(page));
       counts_ = compiler_.counts();

@@ -21,7 +21,7 @@ class TableWorker {
   struct Request {
     uint32_t table;
     const symbolizer::ElfFile* elf;                 // must stay
-    std::shared_ptr<const DebugFilePlaces> places;  // of its debug file; shared with whoever asks for further pages
+    std::shared_ptr<const DebugFilePlaces> places;  // of its debug file; may be nullptr
     uint32_t page;
   };
   struct Results {

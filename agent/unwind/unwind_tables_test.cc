@@ -20,7 +20,7 @@ DebugFilePlaces NoPlaces() { return {}; }
 
 // Nearly a value each, so that a chunk has room for 15 beside the directories.
 const std::vector<uint32_t>& LargePage() {
-  static const std::vector<uint32_t> page = testing::MakeLargePage(15000);
+  static const std::vector<uint32_t> page = testing::MakeLargePage(15800);
   return page;
 }
 constexpr uint32_t kLargePages = 15;

@@ -44,7 +44,7 @@ class FakeKernel final : public KernelTables {
     const kiln_process* process = Process(pid);
     if (process == nullptr) return KILN_STOP_PROCESS_UNKNOWN;
     stack_ = stack;
-    stack_start_ = regs.sp;
+    stack_start_ = regs.sp - KILN_RED_ZONE_BYTES;
     const kiln_replay replay{.context = this, .table_value = &Value, .read_user = &Read, .epoch = epoch};
     static kiln_replay_stack walked;
     kiln_replay_walk(&replay, &regs, process->ranges, process->range_count, process->flags, &walked);
