@@ -175,14 +175,15 @@ int on_sample(struct kiln_perf_event_context *context) {
 	    !send_stack(context, ring, scratch, task, (__u32)TASK_READ(task, self_exec_id), exec_pages))
 		sample->flags |= KILN_SAMPLE_HAS_STACK;
 
-	fill_identity(&scratch->record.identity, task, leader);
 	slot_number = (__u32)pid_tgid % KILN_IDENTITY_SLOTS;
 	slot = bpf_map_lookup_elem(&identities, &slot_number);
 	if (!slot) {
 		count(KILN_COUNTER_NO_SCRATCH);
 		return 0;
 	}
-	known = identity_is_known(slot, &scratch->record.identity, (__u32)pid_tgid);
+	known = identity_is_known(slot, task, leader, (__u32)pid_tgid);
+	if (!known)
+		fill_identity(&scratch->record.identity, slot, task, leader);
 	if (submit(ring, scratch, !known))
 		slot->tid = 0;
 	return 0;

@@ -78,6 +78,7 @@ struct walk {
 struct copy_allowance {
 	__u64 since_ns;
 	__u64 bytes;
+	__u64 woken_ns; /* when user space was last woken because of a copy */
 };
 
 struct scratch {

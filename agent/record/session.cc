@@ -103,9 +103,10 @@ StatusOr<std::unique_ptr<Session>> Session::Start(const SessionOptions& options)
   std::unique_ptr<Session> session(new Session(options));
   KILN_ASSIGN_OR_RETURN(session->collector_, Collector::Start(std::move(sampler)));
   session->system_.SetCollector(session->collector_.get());
+  session->kernel_tables_ = std::make_unique<SamplerTables>(session->collector_->sampler());
   session->unwinder_ =
-      std::make_unique<Unwinder>(session->collector_->sampler(), session->processes_, session->locator_,
-                                 options.unwinder, [collector = session->collector_.get()] { collector->Wake(); });
+      std::make_unique<Unwinder>(*session->kernel_tables_, session->processes_, session->locator_, options.unwinder,
+                                 [collector = session->collector_.get()] { collector->Wake(); });
   // Once events come, so that none is missed between the maps and the first event.
   for (const Pid target : options.targets) session->processes_.Preload(target);
   session->thread_ = std::thread([raw = session.get()] { raw->Run(); });

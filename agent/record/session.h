@@ -14,6 +14,7 @@
 #include "agent/process/live_system.h"
 #include "agent/process/locator.h"
 #include "agent/process/process_table.h"
+#include "agent/unwind/sampler_tables.h"
 #include "agent/unwind/unwinder.h"
 
 namespace kiln::agent {
@@ -82,7 +83,9 @@ class Session {
   Locator locator_;
   Aggregator aggregator_;
   std::unique_ptr<Collector> collector_;
-  std::unique_ptr<Unwinder> unwinder_;  // needs the collector's sampler
+  // These two need the collector's sampler.
+  std::unique_ptr<SamplerTables> kernel_tables_;
+  std::unique_ptr<Unwinder> unwinder_;
   StageSeconds stages_;
   SamplerCounters counters_{};
   BpfRunStats run_stats_;

@@ -7,6 +7,8 @@
 namespace kiln::agent {
 namespace {
 
+constexpr uint64_t kWalkEnd = uint64_t{1} << 63;
+
 std::optional<RangesRef> LayOutArray(std::span<const kiln_code_range> ranges,
                                      absl::FunctionRef<std::optional<RangeMemory>(size_t bytes)> allocate) {
   const auto memory = allocate(ranges.size_bytes());
@@ -21,8 +23,7 @@ std::vector<kiln_code_range> MakeCodeRanges(const MappingTable& mappings,
                                             absl::FunctionRef<kiln_code_range(const Mapping&)> range_of) {
   std::vector<kiln_code_range> ranges;
   for (const auto& [start, mapping] : mappings) {
-    // [vsyscall]: the kernel side takes addresses for signed numbers.
-    if (mapping.start.value() >> 63 != 0) continue;
+    if (start.value() >= kWalkEnd || mapping.end.value() > kWalkEnd) continue;
     kiln_code_range range = range_of(mapping);
     range.start = mapping.start.value();
     range.end = mapping.end.value();

@@ -16,7 +16,8 @@
 namespace kiln::agent {
 
 // The code ranges of a process, ascending, not overlapping: what `range_of` says of each mapping, whose start and end
-// are set. Ranges of generated code that touch become one.
+// are set. Ranges of generated code that touch become one. Mappings above 2^63 (x86-64's [vsyscall]) are left out: the
+// walk looks up no addresses there, and its bisect relies on there being no ranges either.
 std::vector<kiln_code_range> MakeCodeRanges(const MappingTable& mappings,
                                             absl::FunctionRef<kiln_code_range(const Mapping&)> range_of);
 

@@ -15,7 +15,7 @@ StatusOr<RangesRef> ProcessPublisher::TakeRanges(std::span<const kiln_code_range
     if (!where) {
       for (const auto& [ref, bytes] : taken.memory) memory_.memory().Free(ref, bytes);  // nobody has seen them
       ranges_.erase(version);
-      return absl::ResourceExhaustedError("unwind table memory is used up");
+      return absl::UnavailableError("unwind table memory is used up");
     }
     taken.where = *where;
   }
@@ -36,7 +36,7 @@ Status ProcessPublisher::Publish(Pid pid, const Facts& facts, std::span<const ki
   const auto ref = memory_.memory().Allocate(sizeof(kiln_process));
   if (!ref) {
     DropRanges(version);
-    return absl::ResourceExhaustedError("unwind table memory is used up");
+    return absl::UnavailableError("unwind table memory is used up");
   }
   *memory_.memory().At<kiln_process>(*ref) = {.start_ns = facts.start_ns,
                                               .exec_pages = facts.exec_pages,
@@ -49,15 +49,15 @@ Status ProcessPublisher::Publish(Pid pid, const Facts& facts, std::span<const ki
                                               .stale = 0,
                                               .stamp = ++last_stamp_,
                                               .reserved = {}};
-  if (Status status = sampler_.SetProcess(pid, *ref); !status.ok()) {
+  if (Status status = kernel_.SetProcess(pid, *ref); !status.ok()) {
     memory_.memory().Free(*ref, sizeof(kiln_process));
     DropRanges(version);
     return status;
   }
   const auto [entry, added] =
-      published_.try_emplace(pid, Published{.process = *ref, .version = version, .flags = facts.flags});
+      published_.try_emplace(pid, Published{.process = *ref, .version = version, .facts = facts});
   if (!added) {
-    const Published before = std::exchange(entry->second, {.process = *ref, .version = version, .flags = facts.flags});
+    const Published before = std::exchange(entry->second, {.process = *ref, .version = version, .facts = facts});
     memory_.Retire(before.process, sizeof(kiln_process));
     DropRanges(before.version);
   }
@@ -67,15 +67,15 @@ Status ProcessPublisher::Publish(Pid pid, const Facts& facts, std::span<const ki
 void ProcessPublisher::Withdraw(Pid pid) {
   const auto found = published_.find(pid);
   if (found == published_.end()) return;
-  sampler_.RemoveProcess(pid);
+  kernel_.RemoveProcess(pid);
   memory_.Retire(found->second.process, sizeof(kiln_process));
   DropRanges(found->second.version);
   published_.erase(found);
 }
 
-uint32_t ProcessPublisher::FlagsOf(Pid pid) const {
+const ProcessPublisher::Facts* ProcessPublisher::FactsOf(Pid pid) const {
   const auto found = published_.find(pid);
-  return found == published_.end() ? 0 : found->second.flags;
+  return found == published_.end() ? nullptr : &found->second.facts;
 }
 
 }  // namespace kiln::agent

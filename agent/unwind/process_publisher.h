@@ -9,8 +9,8 @@
 #include <utility>
 #include <vector>
 
-#include "agent/collect/sampler.h"
 #include "agent/unwind/code_ranges.h"
+#include "agent/unwind/kernel_tables.h"
 #include "agent/unwind/shared_memory.h"
 #include "base/ids.h"
 
@@ -28,15 +28,16 @@ class ProcessPublisher {
     uint32_t flags;
   };
 
-  ProcessPublisher(Sampler& sampler, SharedMemory& memory) : sampler_(sampler), memory_(memory) {}
+  ProcessPublisher(KernelTables& kernel, SharedMemory& memory) : kernel_(kernel), memory_(memory) {}
 
   // Replaces what was told about `pid`. `version` names the contents of `ranges`: processes with the same one share
-  // them. Errors: no table memory, or the kernel side knows too many processes.
+  // them. kUnavailable if there is no table memory now; else KernelTables::SetProcess's errors. After an error what was
+  // told before stays.
   Status Publish(Pid pid, const Facts& facts, std::span<const kiln_code_range> ranges, uint64_t version);
   // Takes back what was told about `pid`, if anything.
   void Withdraw(Pid pid);
-  // Flags of what was told about `pid`; 0 if nothing was.
-  uint32_t FlagsOf(Pid pid) const;
+  // What was told about `pid`; nullptr if nothing was. Valid until the next change.
+  const Facts* FactsOf(Pid pid) const;
 
  private:
   struct Ranges {
@@ -47,13 +48,13 @@ class ProcessPublisher {
   struct Published {
     kiln_ref process;
     uint64_t version;
-    uint32_t flags;
+    Facts facts;
   };
 
   StatusOr<RangesRef> TakeRanges(std::span<const kiln_code_range> ranges, uint64_t version);
   void DropRanges(uint64_t version);
 
-  Sampler& sampler_;
+  KernelTables& kernel_;
   SharedMemory& memory_;
   absl::flat_hash_map<uint64_t, Ranges> ranges_;  // by version
   absl::flat_hash_map<Pid, Published> published_;

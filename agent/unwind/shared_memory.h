@@ -25,12 +25,17 @@ class SharedMemory {
   bool BeginWait() {
     if (retired_.empty() || !waiting_.empty()) return false;
     waiting_.swap(retired_);
+    ++waits_begun_;
     return true;
   }
   void ReadersGone() {
     for (const auto& [ref, bytes] : waiting_) memory_.Free(ref, bytes);
     waiting_.clear();
+    waits_ended_ = waits_begun_;
   }
+  // What is retired now is free once so many waits have ended, and so many have.
+  uint64_t next_wait() const { return waits_begun_ + 1; }
+  uint64_t waits_ended() const { return waits_ended_; }
   bool is_waiting() const { return !waiting_.empty(); }
   bool has_retired() const { return !retired_.empty(); }
 
@@ -38,6 +43,8 @@ class SharedMemory {
   TableMemory& memory_;
   std::vector<std::pair<kiln_ref, size_t>> retired_;
   std::vector<std::pair<kiln_ref, size_t>> waiting_;
+  uint64_t waits_begun_ = 0;
+  uint64_t waits_ended_ = 0;
 };
 
 }  // namespace kiln::agent

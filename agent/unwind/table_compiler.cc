@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/unwind/table_compiler.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/clock.h"
+#include "symbolizer/unwind/code_span.h"
 
 namespace kiln::agent {
 namespace {
@@ -25,6 +27,12 @@ struct TableCompiler::Table {
   bool is_open = false;
   TableSource source;  // without a builder if the file can't be read
   std::vector<NewPage> unstored;
+
+  uint32_t number = 0;
+  const symbolizer::ElfFile* elf = nullptr;
+  DebugFilePlaces places;
+  std::vector<bool> done;  // by page
+  uint32_t next = 0;       // no page below it is left
 };
 
 TableCompiler::TableCompiler(const std::string& cache_folder) {
@@ -35,11 +43,19 @@ TableCompiler::TableCompiler(const std::string& cache_folder) {
 
 TableCompiler::~TableCompiler() = default;
 
-TableCompiler::Table& TableCompiler::Open(uint32_t table, const symbolizer::ElfFile& elf) {
+TableCompiler::Table& TableCompiler::Open(uint32_t table, const symbolizer::ElfFile& elf,
+                                          const DebugFilePlaces& places) {
   if (table >= tables_.size()) tables_.resize(table + 1);
   std::unique_ptr<Table>& entry = tables_[table];
   if (entry != nullptr) return *entry;
   entry = std::make_unique<Table>();
+  entry->number = table;
+  entry->elf = &elf;
+  entry->places = places;
+  if (const auto span = symbolizer::FindCodeSpan(elf); span.ok()) {
+    entry->done.resize(std::min<uint32_t>(span->page_count, KILN_MAX_DIRECTORY_PAGES));
+  }
+  ahead_ = std::min<size_t>(ahead_, table);
   if (!cache_ || elf.file() == nullptr) return *entry;
   const auto fingerprint = TakeFingerprint(*elf.file());
   if (!fingerprint.ok()) return *entry;
@@ -93,7 +109,8 @@ CompiledPage TableCompiler::Compile(uint32_t table, const symbolizer::ElfFile& e
                                     uint32_t page) {
   const double start = ThreadCpuSeconds();
   CompiledPage compiled{.table = table, .page = page, .tracked = KILN_NO_REGISTER, .words = {}};
-  Table& opened = Open(table, elf);
+  Table& opened = Open(table, elf, places);
+  if (page < opened.done.size()) opened.done[page] = true;
   if (TakeFromCache(opened, compiled)) {
     ++counts_.cached_pages;
   } else {
@@ -105,6 +122,23 @@ CompiledPage TableCompiler::Compile(uint32_t table, const symbolizer::ElfFile& e
   return compiled;
 }
 
+std::optional<CompiledPage> TableCompiler::CompileAhead() {
+  for (; ahead_ < tables_.size(); ++ahead_) {
+    Table* const table = tables_[ahead_].get();
+    if (table == nullptr) continue;
+    while (table->next < table->done.size() && table->done[table->next]) ++table->next;
+    if (table->next < table->done.size()) return Compile(table->number, *table->elf, table->places, table->next);
+    // All is made: what it was made from takes much memory.
+    if (table->unstored.empty()) Close(*table);
+  }
+  return std::nullopt;
+}
+
+void TableCompiler::Close(Table& table) {
+  table.source = {};
+  table.is_open = false;
+}
+
 void TableCompiler::Store() {
   if (!cache_) return;
   for (const std::unique_ptr<Table>& table : tables_) {
@@ -112,10 +146,10 @@ void TableCompiler::Store() {
     std::vector<TableCache::Page> pages;
     for (const Table::NewPage& page : table->unstored) pages.push_back({.index = page.index, .words = page.words});
     const symbolizer::UnwindTableBuilder& builder = *table->source.builder;
-    const TableFacts facts{
-        .base = builder.base(), .page_count = builder.page_count(), .tracked = builder.tracked()};
+    const TableFacts facts{.base = builder.base(), .page_count = builder.page_count(), .tracked = builder.tracked()};
     cache_->Store(*table->key, facts, pages);
     table->unstored.clear();
+    if (table->next == table->done.size()) Close(*table);
   }
   unstored_bytes_ = 0;
   counts_.cache = cache_->status();

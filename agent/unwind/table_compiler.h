@@ -43,6 +43,9 @@ class TableCompiler {
 
   // `table` names the object file, always the same one. `elf` must stay. `places` is where its debug file may be.
   CompiledPage Compile(uint32_t table, const symbolizer::ElfFile& elf, const DebugFilePlaces& places, uint32_t page);
+  // A page that nobody has asked for yet, of an object file of which others were asked for: code is run more than once,
+  // and not only where it was seen. nullopt if there is none left.
+  std::optional<CompiledPage> CompileAhead();
   // Writes what was compiled since the last call to the cache.
   void Store();
 
@@ -50,12 +53,14 @@ class TableCompiler {
 
  private:
   struct Table;
-  Table& Open(uint32_t table, const symbolizer::ElfFile& elf);
+  Table& Open(uint32_t table, const symbolizer::ElfFile& elf, const DebugFilePlaces& places);
+  void Close(Table& table);
   bool TakeFromCache(Table& table, CompiledPage& page);
   void CompileNow(Table& table, const symbolizer::ElfFile& elf, const DebugFilePlaces& places, CompiledPage& page);
 
   std::optional<TableCache> cache_;
   std::vector<std::unique_ptr<Table>> tables_;  // by number; nullptr = not opened
+  size_t ahead_ = 0;                            // no table below it has pages left
   uint64_t unstored_bytes_ = 0;
   Counts counts_;
 };

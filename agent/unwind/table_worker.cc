@@ -51,6 +51,14 @@ void TableWorker::Compile(const Request& request) {
   work_.notify_one();
 }
 
+void TableWorker::SetAhead(bool on) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (std::exchange(ahead_, on) == on) return;
+  }
+  work_.notify_one();
+}
+
 void TableWorker::AwaitReaders() {
   {
     const std::lock_guard lock(mutex_);
@@ -88,6 +96,17 @@ void TableWorker::KeepToBudget(std::unique_lock<std::mutex>& lock) {
   }
 }
 
+bool TableWorker::CompileAhead(std::unique_lock<std::mutex>& lock) {
+  KeepToBudget(lock);
+  lock.unlock();
+  std::optional<CompiledPage> page = compiler_.CompileAhead();
+  lock.lock();
+  if (!page) return false;
+  results_.ahead.push_back(*std::move(page));
+  counts_ = compiler_.counts();
+  return true;
+}
+
 void TableWorker::Run() {
   ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kNice);
   std::unique_lock lock(mutex_);
@@ -95,6 +114,7 @@ void TableWorker::Run() {
     busy_ = false;
     if (requests_.empty() && !await_readers_) {
       idle_.notify_all();
+      if (ahead_ && !stopping_ && CompileAhead(lock)) continue;
       // Between two bursts of work is the time to write tables to the disk.
       const auto has_work = [this] { return stopping_ || !requests_.empty() || await_readers_; };
       if (!work_.wait_for(lock, std::chrono::seconds(2), has_work)) {

@@ -25,8 +25,9 @@ class TableWorker {
     uint32_t page;
   };
   struct Results {
-    std::vector<CompiledPage> pages;
-    bool readers_gone = false;  // a wait asked for by AwaitReaders has ended
+    std::vector<CompiledPage> pages;  // that were asked for
+    std::vector<CompiledPage> ahead;  // that were not
+    bool readers_gone = false;        // a wait asked for by AwaitReaders has ended
   };
 
   // `wake` is called on the worker's thread when there are results. `cache_folder` as TableCompiler's.
@@ -35,6 +36,9 @@ class TableWorker {
   ~TableWorker();
 
   void Compile(const Request& request);
+  // Whether pages are made that nobody has asked for yet (Results::ahead), when there is nothing else to do. On at
+  // first.
+  void SetAhead(bool on);
   // Waits until all BPF programs that run now have ended, after what was asked for before.
   void AwaitReaders();
 
@@ -47,6 +51,7 @@ class TableWorker {
 
  private:
   void Run();
+  bool CompileAhead(std::unique_lock<std::mutex>& lock);
   void KeepToBudget(std::unique_lock<std::mutex>& lock);
 
   const std::function<void()> wake_;
@@ -55,6 +60,7 @@ class TableWorker {
   std::condition_variable idle_;
   std::vector<Request> requests_;
   bool await_readers_ = false;
+  bool ahead_ = true;
   bool busy_ = false;
   bool finishing_ = false;
   bool stopping_ = false;

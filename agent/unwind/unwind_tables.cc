@@ -27,18 +27,17 @@ kiln_directory* UnwindTables::DirectoryOf(const Object& object) {
   return reinterpret_cast<kiln_directory*>(memory_.memory().Words(object.table.directory).data());
 }
 
-std::optional<UnwindTables::Table> UnwindTables::Find(uint32_t object, const symbolizer::ElfFile& elf,
-                                                      absl::FunctionRef<DebugFilePlaces()> places) {
+StatusOr<UnwindTables::Table> UnwindTables::Find(uint32_t object, const symbolizer::ElfFile& elf,
+                                                 absl::FunctionRef<DebugFilePlaces()> places) {
   if (const auto found = objects_.find(object); found != objects_.end()) return found->second.table;
-  const auto span = symbolizer::FindCodeSpan(elf);
-  if (!span.ok()) return std::nullopt;
-  const uint32_t page_count = std::min<uint32_t>(span->page_count, KILN_MAX_DIRECTORY_PAGES);
+  KILN_ASSIGN_OR_RETURN(const symbolizer::CodeSpan span, symbolizer::FindCodeSpan(elf));
+  const uint32_t page_count = std::min<uint32_t>(span.page_count, KILN_MAX_DIRECTORY_PAGES);
   const auto directory = AllocateEvicting(DirectoryBytes(page_count));
-  if (!directory) return std::nullopt;
+  if (!directory) return absl::UnavailableError("unwind table memory is used up");
   Object& added = objects_[object];
   added = {.elf = &elf,
            .places = std::make_shared<const DebugFilePlaces>(places()),
-           .table = {.directory = *directory, .base = span->base},
+           .table = {.directory = *directory, .base = span.base},
            .page_count = page_count,
            .pages = std::vector<PageState>(page_count, PageState::kMissing),
            .refused = std::vector<uint8_t>(page_count)};
@@ -73,6 +72,7 @@ bool UnwindTables::Place(const CompiledPage& page) {
   Object& object = objects_.at(page.table);
   kiln_directory& directory = *DirectoryOf(object);
   PageState& state = object.pages[page.page];
+  if (state == PageState::kLoaded) return true;  // made ahead, and asked for at the same time
   if (page.words.empty()) {
     state = PageState::kFailed;
     Store(directory.pages[page.page], KILN_PAGE_FAILED);
@@ -103,9 +103,14 @@ bool UnwindTables::Place(const CompiledPage& page) {
 
 std::optional<kiln_ref> UnwindTables::AllocateEvicting(size_t bytes) {
   if (const auto ref = memory_.memory().Allocate(bytes)) return ref;
-  // What was evicted before is not free yet: more than once at a time would empty the memory.
-  if (!memory_.is_waiting() && !memory_.has_retired()) Evict(bytes);
+  MakeRoom(bytes);
   return std::nullopt;
+}
+
+void UnwindTables::MakeRoom(size_t bytes) {
+  // While what was evicted before is not free yet, more would empty the memory. What others retire does not count: in a
+  // storm of processes there is always something.
+  if (memory_.waits_ended() >= eviction_free_after_) Evict(bytes);
 }
 
 void UnwindTables::Evict(size_t bytes) {
@@ -127,6 +132,7 @@ void UnwindTables::Evict(size_t bytes) {
     counts_.page_bytes -= page.bytes;
     ++counts_.evicted_pages;
   }
+  if (count > 0) eviction_free_after_ = memory_.next_wait();
   loaded_.erase(loaded_.begin(), loaded_.begin() + static_cast<ptrdiff_t>(count));
 }
 

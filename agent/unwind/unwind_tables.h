@@ -12,6 +12,7 @@
 #include "agent/unwind/shared_memory.h"
 #include "agent/unwind/table_worker.h"
 #include "base/address.h"
+#include "base/status.h"
 #include "symbolizer/elf_file.h"
 
 namespace kiln::agent {
@@ -44,19 +45,22 @@ class UnwindTables {
 
   UnwindTables(SharedMemory& memory, TableWorker& worker) : memory_(memory), worker_(worker) {}
 
-  // The table of the object file that the caller numbers `object`. Makes its directory, with no page loaded. nullopt if
-  // there is no memory for that now, or if the file has no code. `elf` must stay. `places` is asked only at first, for
-  // where the file's debug file may be.
-  std::optional<Table> Find(uint32_t object, const symbolizer::ElfFile& elf,
-                            absl::FunctionRef<DebugFilePlaces()> places);
+  // The table of the object file that the caller numbers `object`. Makes its directory, with no page loaded.
+  // kUnavailable if there is no memory for that now; other errors last: the file has no code, or too much. `elf` must
+  // stay. `places` is asked only at first, for where the file's debug file may be.
+  StatusOr<Table> Find(uint32_t object, const symbolizer::ElfFile& elf, absl::FunctionRef<DebugFilePlaces()> places);
   // The page that holds `address` of a file; nullopt if it has none there.
   std::optional<PageId> PageOf(kiln_ref directory, uint64_t offset) const;
 
   // Has the page made unless it is there or under way. False if it can't be had: it failed, or was refused too often.
   bool Request(PageId id);
+  // Whether the page is not there.
+  bool Lacks(PageId id) const { return objects_.at(id.table).pages[id.page] != PageState::kLoaded; }
   // Puts a page from the worker into place. False if there is no room yet: to be offered again after the next wait for
   // readers (SharedMemory), for which pages have been retired.
   bool Place(const CompiledPage& page);
+  // For a user of the memory that found no room for `bytes`: sees to it that there will be some after the next waits.
+  void MakeRoom(size_t bytes);
 
   // Begins a new period of use. Its number is what the walk is to note from now on.
   uint32_t NextEpoch() { return ++epoch_; }
@@ -89,6 +93,7 @@ class UnwindTables {
   std::unordered_map<uint32_t, Object> objects_;
   std::vector<LoadedPage> loaded_;
   uint32_t epoch_ = 1;
+  uint64_t eviction_free_after_ = 0;  // waits of the SharedMemory after which the last eviction has made room
   Counts counts_;
 };
 

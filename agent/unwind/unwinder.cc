@@ -43,28 +43,18 @@ ProcessMoment Now(Process& process) {
 
 }  // namespace
 
-class Unwinder::SamplerChunks : public ChunkSource {
- public:
-  explicit SamplerChunks(Sampler& sampler) : sampler_(sampler) {}
-  StatusOr<std::span<std::byte>> AddChunk(uint32_t index) override { return sampler_.AddTableChunk(index); }
-
- private:
-  Sampler& sampler_;
-};
-
-Unwinder::Unwinder(Sampler& sampler, ProcessTable& processes, Locator& locator, const UnwinderOptions& options,
+Unwinder::Unwinder(KernelTables& kernel, ProcessTable& processes, Locator& locator, const UnwinderOptions& options,
                    std::function<void()> wake)
-    : sampler_(sampler),
+    : kernel_(kernel),
       processes_(processes),
       locator_(locator),
-      chunks_(std::make_unique<SamplerChunks>(sampler)),
-      memory_(*chunks_, options.memory_bytes),
+      memory_(kernel, options.memory_bytes),
       shared_(memory_),
       worker_(std::move(wake), options.cache_folder),
       tables_(shared_, worker_),
       walker_(memory_),
-      publisher_(sampler, shared_) {
-  sampler_.SetUnwindEpoch(tables_.epoch());
+      publisher_(kernel, shared_) {
+  kernel_.SetEpoch(tables_.epoch());
 }
 
 Unwinder::~Unwinder() = default;
@@ -79,9 +69,12 @@ kiln_code_range Unwinder::RangeOf(const Process& process, const Mapping& mapping
   if (walker.walker == KILN_WALKER_NONE) range.ref = walker.stop;
   if (walker.walker != KILN_WALKER_TABLE) return range;
   const auto places = [&] { return DebugFilePlacesOf(process.pid.value, object->path); };
-  if (const auto table = tables_.Find(id->value, *object->elf, places)) {
+  if (const auto table = tables_.Find(id->value, *object->elf, places); table.ok()) {
     range.ref = table->directory;
     range.base = mapping.start.value() - (walker.address.value() - table->base.value());
+  } else if (!absl::IsUnavailable(table.status())) {
+    range.walker = KILN_WALKER_NONE;
+    range.ref = KILN_STOP_NO_CFI;
   }
   return range;
 }
@@ -89,9 +82,9 @@ kiln_code_range Unwinder::RangeOf(const Process& process, const Mapping& mapping
 std::shared_ptr<const Unwinder::Code> Unwinder::CodeOf(Process& process, uint64_t time_ns) {
   if (!processes_.EnsureMappings(process, time_ns)) return nullptr;
   const uint64_t version = process.mappings->version();
-  std::weak_ptr<const Code>& known = code_by_version_[version];
+  std::weak_ptr<const Code>& known = code_by_mappings_[version];
   if (auto code = known.lock()) return code;
-  auto code = std::make_shared<Code>(Code{.ranges = {}, .version = version});
+  auto code = std::make_shared<Code>(Code{.ranges = {}, .version = ++last_code_version_});
   bool lacks_memory = false;
   code->ranges = MakeCodeRanges(*process.mappings, [&](const Mapping& mapping) {
     const kiln_code_range range = RangeOf(process, mapping);
@@ -99,7 +92,7 @@ std::shared_ptr<const Unwinder::Code> Unwinder::CodeOf(Process& process, uint64_
     return range;
   });
   if (lacks_memory) {  // for the directory of a table: to be tried again
-    code_by_version_.erase(version);
+    code_by_mappings_.erase(version);
   } else {
     known = code;
   }
@@ -109,13 +102,18 @@ std::shared_ptr<const Unwinder::Code> Unwinder::CodeOf(Process& process, uint64_
 bool Unwinder::Walk(const StackCopy& stack, const Code& code, StackWalker::Walked& walked, PageId& missing) {
   walked = walker_.Walk(stack, code.ranges, code.version, tables_.epoch());
   if (walked.stop != KILN_STOP_TABLE_MISSING) return true;
-  const uint64_t address = LastAddress(walked.words);
-  const kiln_code_range* range = FindCodeRange(code.ranges, address);
-  if (range == nullptr || range->walker != KILN_WALKER_TABLE || range->ref == 0) return true;
-  const auto page = tables_.PageOf(range->ref, address - range->base);
-  if (!page || !tables_.Request(*page)) return true;
+  const auto page = RequestPageOf(walked.words, code);
+  if (!page) return true;
   missing = *page;
   return false;
+}
+
+std::optional<PageId> Unwinder::RequestPageOf(std::span<const uint64_t> words, const Code& code) {
+  const uint64_t address = LastAddress(words);
+  const kiln_code_range* range = FindCodeRange(code.ranges, address);
+  if (range == nullptr || range->walker != KILN_WALKER_TABLE || range->ref == 0) return std::nullopt;
+  const auto page = tables_.PageOf(range->ref, address - range->base);
+  return page && tables_.Request(*page) ? page : std::nullopt;
 }
 
 void Unwinder::OnSample(const RawSample& sample, Process& process, Deliver deliver_walked) {
@@ -126,6 +124,9 @@ void Unwinder::OnSample(const RawSample& sample, Process& process, Deliver deliv
   if ((sample.flags & KILN_SAMPLE_DERIVED) != 0) ++counts_.derived_samples;
   if (!LacksTables(sample.user_stop)) {
     if (sample.snapshot != 0 && sample.snapshot != process.code_generation + 1) {
+      // Where the maps were read anew no event has told.
+      const auto* told = publisher_.FactsOf(process.pid);
+      if (told != nullptr && IsOutdated(process.pid, *told)) publisher_.Withdraw(process.pid);
       DeliverCut(sample, Now(process), deliver);
     } else {
       deliver(sample, Now(process));
@@ -137,13 +138,9 @@ void Unwinder::OnSample(const RawSample& sample, Process& process, Deliver deliv
     deliver(sample, Now(process));
     return;
   }
+  // The next stack shall be better off, also where this one can't be walked to the place for lack of memory.
+  if (sample.user_stop == KILN_STOP_TABLE_MISSING) RequestPageOf(sample.user, *code);
   if (sample.stack.header == nullptr) {
-    // Nothing to walk with, but the next one shall be better off.
-    const uint64_t address = LastAddress(sample.user);
-    const kiln_code_range* range = FindCodeRange(code->ranges, address);
-    if (range != nullptr && range->walker == KILN_WALKER_TABLE && range->ref != 0) {
-      if (const auto page = tables_.PageOf(range->ref, address - range->base)) tables_.Request(*page);
-    }
     deliver(sample, Now(process));
     return;
   }
@@ -158,7 +155,7 @@ void Unwinder::OnSample(const RawSample& sample, Process& process, Deliver deliv
       code = CodeOf(process, sample.time_ns);
       is_final = code == nullptr || Walk(sample.stack, *code, walked, missing);
     }
-    if (is_final) ++known_[process.pid].unknown_addresses;
+    if (is_final && walked.stop == KILN_STOP_RANGE_UNKNOWN) ++known_[process.pid].unknown_addresses;
   }
   if (code == nullptr) {
     deliver(sample, Now(process));
@@ -253,24 +250,36 @@ void Unwinder::DeliverCut(RawSample sample, const ProcessMoment& moment, Deliver
   deliver(sample, moment);
 }
 
+bool Unwinder::IsOutdated(Pid pid, const ProcessPublisher::Facts& facts) {
+  const Process* process = processes_.Current(pid);
+  return process == nullptr || facts.snapshot != process->code_generation + 1;
+}
+
+void Unwinder::Forget(Pid pid) {
+  publisher_.Withdraw(pid);
+  known_.erase(pid);
+}
+
 void Unwinder::OnSideBand(const SideBandEvent& event) {
-  const auto forget = [this](Pid pid) {
-    publisher_.Withdraw(pid);
-    known_.erase(pid);
-  };
   if (const auto* exit = std::get_if<ExitEvent>(&event.event)) {
-    if (exit->pid.value == exit->tid.value) forget(exit->pid);
+    const Process* process = processes_.Current(exit->pid);
+    if (process == nullptr || process->exit_time_ns) Forget(exit->pid);
   } else if (const auto* comm = std::get_if<CommEvent>(&event.event)) {
-    if (comm->exec) forget(comm->pid);
+    if (comm->exec) Forget(comm->pid);
   } else if (const auto* mmap = std::get_if<MmapEvent>(&event.event)) {
     const auto known = known_.find(mmap->pid);
     if (known == known_.end()) return;
     known->second.unknown_addresses = 0;
-    const Process* process = processes_.Current(mmap->pid);
-    if (process == nullptr || known->second.facts.snapshot != process->code_generation + 1 ||
-        (publisher_.FlagsOf(mmap->pid) & KILN_PROCESS_ALL_KNOWN) != 0) {
-      publisher_.Withdraw(mmap->pid);
-    }
+    const auto is_wrong = [&](const ProcessPublisher::Facts& facts) {
+      return (facts.flags & KILN_PROCESS_ALL_KNOWN) != 0 || IsOutdated(mmap->pid, facts);
+    };
+    if (is_wrong(known->second.facts)) known->second.to_publish = false;
+    const auto* told = publisher_.FactsOf(mmap->pid);
+    if (told != nullptr && is_wrong(*told)) publisher_.Withdraw(mmap->pid);
+  } else if (std::holds_alternative<LostEvent>(event.event)) {
+    // Any of them may have ended, or run other code.
+    for (const auto& [pid, known] : known_) publisher_.Withdraw(pid);
+    known_.clear();
   }
 }
 
@@ -287,6 +296,16 @@ bool Unwinder::TakeResults(Deliver deliver) {
       unplaced_.push_back(std::move(page));
     }
   }
+  // Pages that were made ahead get half of the memory: the rest is for those that are needed.
+  for (const CompiledPage& page : results.ahead) {
+    const PageId id{page.table, page.page};
+    if (!tables_.Lacks(id)) continue;
+    if (memory_.allocated_bytes() + page.words.size() * sizeof(uint32_t) > memory_.budget_bytes() / 2) {
+      worker_.SetAhead(false);
+    } else if (tables_.Place(page)) {
+      Retry(id, deliver);
+    }
+  }
   if (shared_.BeginWait()) worker_.AwaitReaders();
   return has_results;
 }
@@ -297,17 +316,20 @@ void Unwinder::EndBatch(Deliver deliver) {
     const auto found = known_.find(pid);
     if (found == known_.end() || !std::exchange(found->second.to_publish, false)) continue;
     const Known& known = found->second;
-    if (publisher_.Publish(pid, known.facts, known.code->ranges, known.code->version).ok()) {
+    const Status status = publisher_.Publish(pid, known.facts, known.code->ranges, known.code->version);
+    if (status.ok()) {
       ++counts_.processes;
     } else {
+      // Its next sample brings it here again.
+      if (absl::IsUnavailable(status)) tables_.MakeRoom(known.code->ranges.size() * sizeof(kiln_code_range));
       publisher_.Withdraw(pid);
       ++counts_.processes_full;
     }
   }
   if (const uint64_t now = MonotonicNs(); now >= next_epoch_ns_) {
     next_epoch_ns_ = now + kEpochNs;
-    sampler_.SetUnwindEpoch(tables_.NextEpoch());
-    absl::erase_if(code_by_version_, [](const auto& entry) { return entry.second.expired(); });
+    kernel_.SetEpoch(tables_.NextEpoch());
+    absl::erase_if(code_by_mappings_, [](const auto& entry) { return entry.second.expired(); });
   }
 }
 
@@ -318,6 +340,7 @@ void Unwinder::Finish(Deliver deliver) {
   } while (TakeResults(deliver) && !waiting_.empty());
   for (const auto& [page, samples] : std::exchange(waiting_, {})) {
     for (const std::unique_ptr<Waiting>& waiting : samples) {
+      DropStackOfOldProgram(waiting->sample);
       deliver(waiting->sample,
               {.process = *waiting->process, .mappings = waiting->mappings, .generation = waiting->generation});
     }

@@ -15,6 +15,7 @@
 #include "agent/process/locator.h"
 #include "agent/process/process_table.h"
 #include "agent/unwind/code_ranges.h"
+#include "agent/unwind/kernel_tables.h"
 #include "agent/unwind/process_publisher.h"
 #include "agent/unwind/shared_memory.h"
 #include "agent/unwind/stack_walker.h"
@@ -52,7 +53,7 @@ class Unwinder {
   using Deliver = absl::FunctionRef<void(const RawSample&, const ProcessMoment&)>;
 
   // `wake` is called on another thread when EndBatch has something to do.
-  Unwinder(Sampler& sampler, ProcessTable& processes, Locator& locator, const UnwinderOptions& options,
+  Unwinder(KernelTables& kernel, ProcessTable& processes, Locator& locator, const UnwinderOptions& options,
            std::function<void()> wake);
   ~Unwinder();
 
@@ -74,7 +75,7 @@ class Unwinder {
   // The code of one state of a process's mappings.
   struct Code {
     std::vector<kiln_code_range> ranges;
-    uint64_t version;
+    uint64_t version;  // names `ranges`; two of one state differ where memory was lacking for the first
   };
   // A sample that waits for a page, with all that it points to.
   struct Waiting {
@@ -96,24 +97,26 @@ class Unwinder {
     uint32_t unknown_addresses = 0;  // that were looked for in vain
   };
 
-  class SamplerChunks;
-
   std::shared_ptr<const Code> CodeOf(Process& process, uint64_t time_ns);
   kiln_code_range RangeOf(const Process& process, const Mapping& mapping);
   // Walks the copied stack. True if that is final; else `missing` is what it lacks.
   bool Walk(const StackCopy& stack, const Code& code, StackWalker::Walked& walked, PageId& missing);
+  // Has the page made that the last frame of `words` lies in. nullopt if it is not to be had.
+  std::optional<PageId> RequestPageOf(std::span<const uint64_t> words, const Code& code);
   void Learn(const RawSample& sample, Process& process, const std::shared_ptr<const Code>& code);
   void Wait(const RawSample& sample, Process& process, std::shared_ptr<const Code> code, PageId missing);
   void Retry(PageId page, Deliver deliver);
   // False if the worker had done nothing.
   bool TakeResults(Deliver deliver);
   void DeliverWalked(RawSample sample, const StackWalker::Walked& walked, const ProcessMoment& moment, Deliver deliver);
+  // True if the code of the process that `facts` tell of is another one by now.
+  bool IsOutdated(Pid pid, const ProcessPublisher::Facts& facts);
+  void Forget(Pid pid);
   void DeliverCut(RawSample sample, const ProcessMoment& moment, Deliver deliver);
 
-  Sampler& sampler_;
+  KernelTables& kernel_;
   ProcessTable& processes_;
   Locator& locator_;
-  std::unique_ptr<ChunkSource> chunks_;
   TableMemory memory_;
   SharedMemory shared_;
   TableWorker worker_;
@@ -123,7 +126,8 @@ class Unwinder {
 
   absl::flat_hash_map<Pid, Known> known_;
   std::vector<Pid> to_publish_;
-  absl::flat_hash_map<uint64_t, std::weak_ptr<const Code>> code_by_version_;
+  absl::flat_hash_map<uint64_t, std::weak_ptr<const Code>> code_by_mappings_;  // by MappingTable::version()
+  uint64_t last_code_version_ = 0;
   absl::flat_hash_map<PageId, std::vector<std::unique_ptr<Waiting>>> waiting_;
   uint64_t waiting_bytes_ = 0;
   std::vector<CompiledPage> unplaced_;  // made, but there is no room yet

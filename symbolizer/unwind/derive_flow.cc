@@ -109,6 +109,7 @@ void CodeFlow::MakeBlocks() {
     const bool is_pointer = has(sweep_.pointers, at_pointer, begin);
     block.is_likely = has(hints_.likely, at_likely, begin) || is_pointer;
     block.is_region = is_region;
+    block.is_after_call = event != 0 && sweep_.events[event - 1].op == CodeOp::kCallBeforeGap;
     block.is_table_target = has(table_targets, at_table, begin);
     blocks_.push_back(block);
   }

@@ -88,6 +88,7 @@ class CodeFlow {
     bool is_inside = false;   // part of a function that began before
     bool after_stop = false;  // the code before doesn't go on
     Unclear reason = Unclear::kUnreached;
+    bool is_after_call = false;  // and padding in between
     bool given_up = false;
     bool frames_only = false;  // the state holds as far as RBP leads to the frame
   };

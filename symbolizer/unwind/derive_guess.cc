@@ -86,7 +86,9 @@ const CodeFlow::Candidate* CodeFlow::Choose(const Block& block, std::vector<Cand
     return block.is_region ? find(Origin::kEntry) : nullptr;
   }
   const bool like_a_function = block.is_likely || block.is_region;
-  if (alone && like_a_function && !block.is_inside && find(Origin::kEntry) != nullptr) return find(Origin::kEntry);
+  // Behind a call, an aligned loop looks like the beginning of a function.
+  const bool entry_alone = alone && !block.is_inside && (block.is_likely || !block.is_after_call);
+  if (entry_alone && like_a_function && find(Origin::kEntry) != nullptr) return find(Origin::kEntry);
   // Most calls return, but what follows this one may be a function that doesn't.
   return find(Origin::kEntry) != nullptr ? nullptr : find(Origin::kAfterCall);
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "symbolizer/unwind/unwind_table_builder.h"
 
+#include <elf.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -54,6 +56,16 @@ Status UnwindTableBuilder::FindCode() {
     }
   }
   code_ = std::move(merged);
+  for (const ElfFile::Section& section : elf_.sections()) {
+    const uint64_t begin = section.address.value();
+    const bool is_code = (section.flags & (SHF_ALLOC | SHF_EXECINSTR)) == (SHF_ALLOC | SHF_EXECINSTR);
+    if (!is_code || section.type == SHT_NOBITS || begin + section.size <= begin) continue;
+    code_sections_.push_back(Range(begin, begin + section.size));
+  }
+  std::ranges::sort(code_sections_, {}, &CodeExtent::begin);
+  // Sections that overlap are nobody's work: the segments count then.
+  const auto overlap = [](const CodeExtent& a, const CodeExtent& b) { return b.begin < a.end; };
+  if (std::ranges::adjacent_find(code_sections_, overlap) != code_sections_.end()) code_sections_.clear();
   KILN_ASSIGN_OR_RETURN(const CodeSpan span, FindCodeSpan(elf_));
   base_ = span.base;
   page_count_ = span.page_count;
@@ -237,8 +249,27 @@ bool UnwindTableBuilder::EndsTrampoline(ElfAddress at) {
 
 void UnwindTableBuilder::FillUnknown(const CodeExtent& range) {
   if (range.begin >= range.end) return;
+  if (code_sections_.empty()) return FillCode(range, segment_);
+  // An executable segment may hold much that is no code: older linkers put all that is read-only into one.
+  uint64_t at = range.begin.value();
+  const auto fill_data = [&](uint64_t end) {
+    if (at < end) AddRule(Range(at, end), SpecialRule(KILN_SPECIAL_NO_CFI));
+    at = std::max(at, end);
+  };
+  auto section = std::ranges::upper_bound(code_sections_, range.begin, {}, &CodeExtent::end);
+  for (; section != code_sections_.end() && section->begin < range.end; ++section) {
+    fill_data(section->begin.value());
+    const uint64_t end = std::min(section->end, range.end).value();
+    if (at < end) FillCode(Range(at, end), *section);
+    at = std::max(at, end);
+  }
+  fill_data(range.end.value());
+}
+
+void UnwindTableBuilder::FillCode(const CodeExtent& range, const CodeExtent& limits) {
   if (!fillers_.empty()) {
-    const CodeExtent gap = WidenGap(range);
+    CodeExtent gap = WidenGap(range);
+    gap = {.begin = std::max(gap.begin, limits.begin), .end = std::min(gap.end, limits.end)};
     page_.SetWindow(range.begin, range.end, range.begin);
     for (const std::unique_ptr<GapFiller>& filler : fillers_) {
       if (filler->Fill(gap, range, page_)) return;

@@ -93,6 +93,8 @@ class UnwindTableBuilder {
   // Whether the last instruction before `at` is that of a signal trampoline.
   bool EndsTrampoline(ElfAddress at);
   void FillUnknown(const CodeExtent& range);
+  // `range` is in one section, or in a segment of a file without sections: `limits`.
+  void FillCode(const CodeExtent& range, const CodeExtent& limits);
   void AddRows(RowSource& source, const CodeExtent& extent, ElfAddress from, ElfAddress to);
   void AddRule(const CodeExtent& range, const kiln_rule& rule);
   // The whole gap that `range` is part of, as fillers get it.
@@ -109,9 +111,10 @@ class UnwindTableBuilder {
   UnwindCounts counts_;
   std::vector<std::unique_ptr<RowSource>> sources_;
   std::vector<std::unique_ptr<GapFiller>> fillers_;
-  const GoRows* go_ = nullptr;            // in sources_
-  const DerivedRows* derived_ = nullptr;  // in fillers_
-  std::vector<CodeExtent> code_;          // executable segments, ascending, not overlapping
+  const GoRows* go_ = nullptr;             // in sources_
+  const DerivedRows* derived_ = nullptr;   // in fillers_
+  std::vector<CodeExtent> code_;           // executable segments, ascending, not overlapping
+  std::vector<CodeExtent> code_sections_;  // ascending, not overlapping; empty if the file does not tell
   ElfAddress base_;
   uint32_t page_count_ = 0;
   uint8_t tracked_ = KILN_NO_REGISTER;

@@ -359,7 +359,7 @@ TEST(UnwindTableBuilder, FillersGetTheGapsInTurn) {
   EXPECT_EQ(second[0].end, ElfAddress(kText + 0x2000));
 }
 
-TEST(UnwindTableBuilder, FillersSeeMoreOfAGapThanOnePage) {
+TEST(UnwindTableBuilder, FillersSeeAGapWhole) {
   TestFile file;
   file.AddText(Code(0x80000));
   file.AddFunction(0, 0xf800, 16);

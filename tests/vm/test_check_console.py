@@ -8,6 +8,7 @@ import pathlib
 import sys
 import tempfile
 import unittest
+from unittest import mock
 
 import check_console
 
@@ -38,6 +39,9 @@ def console_of(counts, status="0", verifier="0", end="@@@ done\r\n"):
         "record.stderr": b"kiln: a reason",
         "out.folded": "".join(f"shares;main;{name} {count}\n" for name, count in counts.items()).encode(),
         "out.pb.gz": pprof_of(counts),
+        "unwind.status": b"0",
+        "unwind.stdout": b"",
+        "unwind.pb.gz": pprof_of({"burn": 10}),
     }
     text = "SeaBIOS\r\n[    1.0] a kernel message\r\n"
     for name, data in files.items():
@@ -45,13 +49,14 @@ def console_of(counts, status="0", verifier="0", end="@@@ done\r\n"):
     return text + end
 
 
-PASSED = "passed 6.1 (6.1.0): 990 samples, seventy 70%, thirty 30%; verifier instructions on_sample 1234\n"
+PASSED = "passed 6.1 (6.1.0): 990 samples, seventy 70%, thirty 30%; all unwound; verifier instructions on_sample 1234\n"
 
 
 class CheckConsoleTest(unittest.TestCase):
     def judge(self, console):
-        """The exit status and what was printed."""
-        with tempfile.NamedTemporaryFile("w", newline="") as log, contextlib.redirect_stdout(io.StringIO()) as output:
+        """The exit status and what was printed. The unwind programs are judged by unwind_runs.py, not here."""
+        unwound = mock.patch.object(check_console.unwind_runs, "faults", return_value=([], "all unwound"))
+        with unwound, tempfile.NamedTemporaryFile("w", newline="") as log, contextlib.redirect_stdout(io.StringIO()) as output:
             log.write(console)
             log.flush()
             return check_console.main("6.1", log.name), output.getvalue()

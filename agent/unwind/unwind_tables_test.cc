@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/unwind/unwind_tables.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "agent/unwind/table_page.h"
+#include "agent/unwind/testing/page.h"
+#include "base/file.h"
+#include "bpf/registers.h"
+#include "symbolizer/testing/elf_builder.h"
+
+namespace kiln::agent {
+namespace {
+
+DebugFilePlaces NoPlaces() { return {}; }
+
+// Nearly a value each, so that a chunk has room for 15 beside the directories.
+const std::vector<uint32_t>& LargePage() {
+  static const std::vector<uint32_t> page = testing::MakeLargePage(15000);
+  return page;
+}
+constexpr uint32_t kLargePages = 15;
+
+class UnwindTablesTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    for (uint32_t object = 0; object < 8; ++object) {
+      const auto table = tables_.Find(object, elf_, NoPlaces);
+      ASSERT_TRUE(table.ok()) << table.status();
+      directories_.push_back(table->directory);
+    }
+    pages_each_ = memory_.At<kiln_directory>(directories_[0])->page_count;
+    ASSERT_GE(pages_each_ * 8, 4 * kLargePages);
+  }
+  PageId Id(uint32_t number) const { return {.table = number / pages_each_, .page = number % pages_each_}; }
+  CompiledPage Page(uint32_t number) const {
+    return {.table = Id(number).table, .page = Id(number).page, .tracked = KILN_X86_R12, .words = LargePage()};
+  }
+  kiln_ref Ref(uint32_t number) {
+    return memory_.Words(directories_[Id(number).table])[offsetof(kiln_directory, pages) / 4 + Id(number).page];
+  }
+  bool IsLoaded(uint32_t number) { return Ref(number) > KILN_PAGE_FAILED; }
+  void Use(uint32_t number) { memory_.At<kiln_page>(Ref(number))->last_used = tables_.epoch(); }
+  void AwaitReaders() {
+    ASSERT_TRUE(shared_.BeginWait());
+    shared_.ReadersGone();
+  }
+  void Fill() {
+    for (uint32_t i = 0; i < kLargePages; ++i) ASSERT_TRUE(tables_.Place(Page(i))) << i;
+  }
+
+  symbolizer::ElfFile elf_ = *symbolizer::ElfFile::Open(*File::Open("/proc/self/exe"));
+  HeapChunks chunks_;
+  TableMemory memory_{chunks_, 1 << 20};
+  SharedMemory shared_{memory_};
+  TableWorker worker_{[] {}, ""};
+  UnwindTables tables_{shared_, worker_};
+  std::vector<kiln_ref> directories_;
+  uint32_t pages_each_ = 0;
+};
+
+TEST_F(UnwindTablesTest, ARequestedPageIsMadeOnceAndPutInPlace) {
+  const PageId id = Id(0);
+  EXPECT_TRUE(tables_.Request(id));
+  EXPECT_TRUE(tables_.Request(id));
+  worker_.Finish();
+  const TableWorker::Results results = worker_.Take();
+  ASSERT_EQ(results.pages.size(), 1u);
+  EXPECT_TRUE(ValidatePage(results.pages[0].words).ok());
+  EXPECT_TRUE(tables_.Place(results.pages[0]));
+  EXPECT_TRUE(IsLoaded(0));
+  EXPECT_EQ(tables_.counts().loaded_pages, 1u);
+  EXPECT_EQ(tables_.counts().page_bytes, results.pages[0].words.size() * 4);
+  EXPECT_TRUE(tables_.Request(id));  // it is there
+  worker_.Finish();
+  EXPECT_TRUE(worker_.Take().pages.empty());
+}
+
+TEST_F(UnwindTablesTest, ADirectoryIsMadeOncePerFile) {
+  const uint64_t bytes = memory_.allocated_bytes();
+  EXPECT_EQ(tables_.Find(3, elf_, NoPlaces)->directory, directories_[3]);
+  EXPECT_EQ(memory_.allocated_bytes(), bytes);
+  const auto* directory = memory_.At<kiln_directory>(directories_[3]);
+  EXPECT_EQ(directory->table, 3u);
+  EXPECT_EQ(directory->tracked, KILN_NO_REGISTER);
+  EXPECT_EQ(tables_.Find(3, elf_, NoPlaces)->base.value() % (1 << KILN_PAGE_SHIFT), 0u);
+}
+
+TEST_F(UnwindTablesTest, PageOfFindsWhatADirectoryHas) {
+  EXPECT_EQ(tables_.PageOf(directories_[2], 0), (PageId{2, 0}));
+  EXPECT_EQ(tables_.PageOf(directories_[2], 0xffff), (PageId{2, 0}));
+  EXPECT_EQ(tables_.PageOf(directories_[2], 0x10000), (PageId{2, 1}));
+  EXPECT_EQ(tables_.PageOf(directories_[2], uint64_t{pages_each_} << KILN_PAGE_SHIFT), std::nullopt);
+  EXPECT_EQ(tables_.PageOf(directories_[2], ~uint64_t{0}), std::nullopt);
+  EXPECT_EQ(tables_.PageOf(~kiln_ref{0}, 0), std::nullopt);
+}
+
+TEST_F(UnwindTablesTest, WhatNoTableHasIsRefused) {
+  EXPECT_FALSE(tables_.Request({.table = 99, .page = 0}));
+  EXPECT_FALSE(tables_.Request({.table = 0, .page = pages_each_}));
+}
+
+TEST_F(UnwindTablesTest, AFileWithoutCodeIsAnErrorThatLasts) {
+  symbolizer::testing::ElfBuilder builder;
+  const auto elf = builder.Open();
+  ASSERT_TRUE(elf.ok()) << elf.status();
+  const auto table = tables_.Find(50, *elf, NoPlaces);
+  EXPECT_TRUE(absl::IsNotFound(table.status())) << table.status();
+}
+
+TEST_F(UnwindTablesTest, APageThatCannotBeMadeIsMarkedAndNotAskedForAgain) {
+  CompiledPage page = Page(1);
+  page.words.clear();
+  EXPECT_TRUE(tables_.Place(page));
+  EXPECT_EQ(Ref(1), kiln_ref{KILN_PAGE_FAILED});
+  EXPECT_FALSE(tables_.Request(Id(1)));
+}
+
+TEST_F(UnwindTablesTest, TheTrackedRegisterIsKnownBeforeThePage) {
+  ASSERT_TRUE(tables_.Place(Page(0)));
+  EXPECT_EQ(memory_.At<kiln_directory>(directories_[0])->tracked, KILN_X86_R12);
+}
+
+TEST_F(UnwindTablesTest, TheLeastRecentlyUsedPagesMakeRoomAfterAWaitForReaders) {
+  const std::set<uint32_t> old = {4, 7, 11};
+  ASSERT_NO_FATAL_FAILURE(Fill());
+  tables_.NextEpoch();
+  for (uint32_t i = 0; i < kLargePages; ++i) {
+    if (!old.contains(i)) Use(i);
+  }
+  EXPECT_FALSE(tables_.Place(Page(20)));
+  // An eighth of the memory: these three.
+  for (uint32_t i = 0; i < kLargePages; ++i) EXPECT_EQ(IsLoaded(i), !old.contains(i)) << i;
+  EXPECT_EQ(tables_.counts().evicted_pages, 3u);
+  EXPECT_FALSE(tables_.Place(Page(20)));  // it is not free yet, and no reason to evict more
+  EXPECT_EQ(tables_.counts().evicted_pages, 3u);
+  ASSERT_NO_FATAL_FAILURE(AwaitReaders());
+  EXPECT_TRUE(tables_.Place(Page(20)));
+  EXPECT_TRUE(IsLoaded(20));
+  EXPECT_EQ(tables_.counts().loaded_pages, kLargePages - 2u);
+  EXPECT_TRUE(tables_.Request(Id(4)));  // to be made again
+}
+
+TEST_F(UnwindTablesTest, OtherRetirementsDoNotHoldEvictionBack) {
+  // In a storm of processes something is always retired or waited for.
+  ASSERT_NO_FATAL_FAILURE(Fill());
+  const auto retire = [&] {
+    if (const auto ref = memory_.Allocate(64)) shared_.Retire(*ref, 64);
+  };
+  retire();
+  bool placed = false;
+  for (int round = 0; round < 4 && !placed; ++round) {
+    placed = tables_.Place(Page(20));
+    shared_.BeginWait();
+    retire();
+    shared_.ReadersGone();
+    retire();
+  }
+  EXPECT_TRUE(placed);
+}
+
+TEST_F(UnwindTablesTest, APageIsRefusedWhenNothingIsLeftToEvictAndGivenUpAfterSome) {
+  while (memory_.Allocate(KILN_VALUE_BYTES)) {
+  }
+  for (int i = 0; i < 8; ++i) {
+    EXPECT_TRUE(tables_.Request(Id(0))) << i;
+    EXPECT_TRUE(tables_.Place(Page(0))) << i;
+    EXPECT_FALSE(IsLoaded(0));
+  }
+  EXPECT_EQ(tables_.counts().refused_pages, 8u);
+  EXPECT_FALSE(tables_.Request(Id(0)));
+}
+
+TEST_F(UnwindTablesTest, ADirectoryWithoutRoomIsToBeTriedAgain) {
+  ASSERT_NO_FATAL_FAILURE(Fill());
+  while (memory_.Allocate(kGranuleBytes)) {
+  }
+  EXPECT_TRUE(absl::IsUnavailable(tables_.Find(60, elf_, NoPlaces).status()));
+  ASSERT_NO_FATAL_FAILURE(AwaitReaders());
+  EXPECT_TRUE(tables_.Find(60, elf_, NoPlaces).ok());
+}
+
+}  // namespace
+}  // namespace kiln::agent
