@@ -97,6 +97,12 @@ std::string Line(const Row& row, const std::array<size_t, kColumns>& widths) {
   return line + "\n";
 }
 
+bool IsGenerated(const MappingDiagnosis& diagnosis) {
+  // Pages of the kernel's, as [vsyscall], are well without names.
+  const bool lacks_nothing = diagnosis.names.origin.empty() && diagnosis.names.health == Health::kOk;
+  return diagnosis.walk.walker == KILN_WALKER_FRAME_POINTER && !lacks_nothing;
+}
+
 // What is below the line of a mapping.
 std::string Remarks(const MappingDiagnosis& diagnosis) {
   std::string text;
@@ -104,8 +110,8 @@ std::string Remarks(const MappingDiagnosis& diagnosis) {
     if (!sentence.empty()) text += fmt::format("{:<9}{}: {}\n", "", what, HarmlessText(sentence));
   };
   const WalkDiagnosis& walk = diagnosis.walk;
-  // Of frame pointers the end tells once.
-  if (walk.walker != KILN_WALKER_FRAME_POINTER) remark("walk", walk.sentence);
+  // Of generated code the end tells once.
+  if (!IsGenerated(diagnosis)) remark("walk", walk.sentence);
   for (const auto& [reason, count] : walk.issues) remark("left out", fmt::format("{} × {}", count, reason));
   remark("names", diagnosis.names.sentence);
   remark("mend", diagnosis.mend);
@@ -152,7 +158,7 @@ std::string RenderProcessDiagnosis(const ProcessDiagnosis& diagnosis) {
   bool generated = false;
   for (size_t i = 0; i < diagnosis.mappings.size(); ++i) {
     text += Line(rows[i + 1], widths) + Remarks(diagnosis.mappings[i]);
-    generated = generated || diagnosis.mappings[i].walk.walker == KILN_WALKER_FRAME_POINTER;
+    generated = generated || IsGenerated(diagnosis.mappings[i]);
   }
   if (generated) text += "\nGenerated code is walked by its frame pointers, if the runtime keeps them.";
   return text + "\n" + Verdict(diagnosis);

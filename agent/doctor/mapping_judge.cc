@@ -14,6 +14,10 @@ using symbolizer::UnwindIssue;
 
 // A part of the code that is no reason to worry: a few hand-written functions, code between functions.
 constexpr uint64_t kNegligiblePart = 100;
+// The same of a very small file, such as the vDSO.
+constexpr uint64_t kNegligibleBytes = 64;
+// Exported functions may be nearly all there are: so much of the code, in 1/100, is well named by them.
+constexpr uint64_t kNamedPercent = 75;
 
 // How runtimes are made to write a perf map, by the begin of the process's name.
 struct RuntimeMend {
@@ -50,6 +54,8 @@ void AddSentence(std::string& text, std::string_view sentence) {
   text += sentence;
 }
 
+bool IsNegligible(uint64_t bytes, uint64_t code) { return bytes <= std::max(code / kNegligiblePart, kNegligibleBytes); }
+
 // The part as a percentage that is never 0 or 100 unless it is that.
 std::string Share(uint64_t part, uint64_t whole) {
   if (part == 0 || whole == 0) return "0 %";
@@ -61,6 +67,7 @@ std::string Share(uint64_t part, uint64_t whole) {
 std::vector<std::string> OriginsOf(const TableSource& table, const CodeCoverage& coverage) {
   std::vector<std::string> origins;
   for (const auto& [section, in_debug_file] : table.builder->cfi_origins()) {
+    if (coverage.cfi == 0) break;
     origins.push_back(in_debug_file ? fmt::format("{} of {}", section, table.debug_file->path) : std::string(section));
   }
   if (table.builder->go_counts() != nullptr) origins.emplace_back("Go functions");
@@ -169,11 +176,12 @@ void MappingJudge::JudgeTable(const ObjectFile& object, const CodeRanges& code, 
   }
   const CodeCoverage& coverage = walk.coverage;
   const uint64_t gaps = coverage.code - std::min(coverage.code, coverage.walkable());
-  if (gaps <= coverage.code / kNegligiblePart) return;
+  if (coverage.walkable() > 0 && IsNegligible(gaps, coverage.code)) return;
+  if (gaps == 0) return;
   walk.health = coverage.walkable() > 0 ? Health::kLimited : Health::kFailed;
   TellGaps(coverage, walk.sentence);
-  if (coverage.without + coverage.unclear <= coverage.code / kNegligiblePart) return;
-  if (table_->debug_file == nullptr) diagnosis.mend = DebugFileMend(object.build_id);
+  if (IsNegligible(coverage.without + coverage.unclear, coverage.code)) return;
+  if (table_->debug_file == nullptr && diagnosis.mapping.is_file()) diagnosis.mend = DebugFileMend(object.build_id);
 }
 
 void MappingJudge::JudgeNames(const ObjectFile& object, const CodeRanges& code, MappingDiagnosis& diagnosis) {
@@ -192,8 +200,7 @@ void MappingJudge::JudgeNames(const ObjectFile& object, const CodeRanges& code, 
   const bool has_symtab = object.elf->FindSectionOfType(SHT_SYMTAB) != nullptr;
   if (names.functions > 0) names.origin = has_symtab ? ".symtab" : ".dynsym";
   if (has_symtab && names.functions > 0) return;
-  // Exported functions may be all there are.
-  if (names.functions > 0 && bytes - std::min(bytes, names.named_bytes) <= bytes / 10) return;
+  if (names.functions > 0 && names.named_bytes >= bytes / 100 * kNamedPercent) return;
   names.health = Health::kLimited;
   names.sentence = names.functions == 0 ? "stripped: the file names no function"
                                         : fmt::format("stripped: its exported functions have names, {} of the code",
