@@ -30,6 +30,7 @@ class TableWorkerTest : public ::testing::Test {
 
 TEST_F(TableWorkerTest, MakesEachPageThatWasAskedForOnce) {
   TableWorker worker([] {}, "");
+  worker.SetAhead(false);
   Request(worker, 2, 4);
   worker.Finish();
   const TableWorker::Results results = worker.Take();
