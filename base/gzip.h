@@ -18,4 +18,7 @@ bool IsGzip(std::string_view data);
 // Unpacks all members. kInvalidArgument if damaged or cut, kResourceExhausted if the result would exceed `limit_bytes`.
 StatusOr<std::string> GzipDecompress(std::string_view data, size_t limit_bytes);
 
+// The same for the zlib format (RFC 1950), as in compressed sections of object files.
+StatusOr<std::string> ZlibDecompress(std::string_view data, size_t limit_bytes);
+
 }  // namespace kiln

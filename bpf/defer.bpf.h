@@ -15,6 +15,7 @@
 enum {
 	COPY_BLOCK = 4096,
 	COPY_WINDOW_NS = 100 * 1000 * 1000,
+	COPY_WAKEUP_NS = 20 * 1000 * 1000,
 };
 
 /* The last block may begin anywhere below the limit. */
@@ -35,16 +36,16 @@ static __always_inline int walk_lacks_tables(int stop) {
 	return stop == KILN_STOP_PROCESS_UNKNOWN || stop == KILN_STOP_RANGE_UNKNOWN || stop == KILN_STOP_TABLE_MISSING;
 }
 
-/* How many bytes from `sp` on are worth copying. The first thread's stack ends where its arguments begin. */
-static __always_inline __u64 stack_bytes_from(struct task_struct *task, __u64 sp) {
+/* How many bytes from `begin` on are worth copying. The first thread's stack ends where its arguments begin. */
+static __always_inline __u64 stack_bytes_from(struct task_struct *task, __u64 begin) {
 	__u64 bytes = KILN_MAX_STACK_BYTES;
 
 	if (TASK_READ(task, pid) == TASK_READ(task, tgid)) {
 		struct mm_struct *mm = TASK_READ(task, mm);
 		__u64 end = BPF_CORE_READ(mm, start_stack);
 
-		if (end > sp && end - sp < bytes)
-			bytes = end - sp;
+		if (end > begin && end - begin < bytes)
+			bytes = end - begin;
 	}
 	return bytes;
 }
@@ -62,11 +63,11 @@ static __always_inline int take_allowance(struct copy_allowance *allowance, __u6
 }
 
 /* Copies page by page, since the stack may end anywhere. Returns the number of bytes. */
-static __always_inline __u64 copy_stack(struct stack_copy *copy, __u64 sp, __u64 wanted) {
+static __always_inline __u64 copy_stack(struct stack_copy *copy, __u64 begin, __u64 wanted) {
 	__u64 done = 0;
 
 	for (int i = 0; i <= (KILN_MAX_STACK_BYTES + 1) / COPY_BLOCK; i++) {
-		__u64 address = sp + done;
+		__u64 address = begin + done;
 		__u64 block = COPY_BLOCK - (address & (COPY_BLOCK - 1));
 
 		if (done >= wanted)
@@ -88,13 +89,17 @@ static __always_inline int send_stack(struct kiln_perf_event_context *context, v
 	__u32 cpu = sample->cpu;
 	struct stack_copy *copy = bpf_map_lookup_elem(&stack_copies, &cpu);
 	__u64 flags = BPF_RB_NO_WAKEUP, waiting = bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA);
-	__u64 wanted, bytes = 0;
+	__u64 begin, wanted, bytes = 0;
 
 	/* The walk has changed its registers by now. */
 	if (!copy || take_user_regs(context, task, sample->flags & KILN_SAMPLE_USER_MODE, &copy->header.regs))
 		return -1;
-	if (waiting > config.ring_bytes / 2)
+	/* The sooner user space knows what is lacking, the fewer stacks are to be copied. */
+	if (waiting > config.ring_bytes / 2 || sample->time_ns - scratch->copies.woken_ns > COPY_WAKEUP_NS) {
 		flags = BPF_RB_FORCE_WAKEUP;
+		scratch->copies.woken_ns = sample->time_ns;
+		count(KILN_COUNTER_WAKEUPS);
+	}
 	copy->header.version = KILN_WIRE_VERSION;
 	copy->header.type = KILN_RECORD_STACK;
 	copy->header.cpu = cpu;
@@ -102,10 +107,11 @@ static __always_inline int send_stack(struct kiln_perf_event_context *context, v
 	copy->header.exec_pages = exec_pages;
 	copy->header.exec_id = exec_id;
 	copy->header.reserved = 0;
-	wanted = stack_bytes_from(task, REGS_SP(&copy->header.regs));
+	begin = REGS_SP(&copy->header.regs) - KILN_RED_ZONE_BYTES;
+	wanted = stack_bytes_from(task, begin);
 	/* A copy must not take the room of samples. */
 	if (waiting < config.ring_bytes / 4 * 3 && take_allowance(&scratch->copies, sample->time_ns, wanted))
-		bytes = copy_stack(copy, REGS_SP(&copy->header.regs), wanted);
+		bytes = copy_stack(copy, begin, wanted);
 	else
 		count(KILN_COUNTER_STACK_COPIES_LIMITED);
 	bytes = MASKED(bytes, KILN_MAX_STACK_BYTES + 1);

@@ -27,6 +27,7 @@ enum {
 	PROCESS_RANGES = offsetof(struct kiln_process, ranges) / 4,
 	PROCESS_FLAGS = offsetof(struct kiln_process, flags) / 4,
 	PROCESS_STALE = offsetof(struct kiln_process, stale) / 4,
+	PROCESS_STAMP = offsetof(struct kiln_process, stamp) / 4,
 };
 
 /* Lets the walk know the code of the process, if what is known of it holds. Else its ranges stay empty. Returns 0 if so. */
@@ -51,6 +52,7 @@ static __always_inline int enter_process(struct scratch *scratch, __u64 start_ns
 	scratch->record.sample.snapshot = word_at(value, at + PROCESS_SNAPSHOT);
 	scratch->walk.ranges = word_at(value, at + PROCESS_RANGES);
 	scratch->walk.range_count = word_at(value, at + PROCESS_RANGE_COUNT);
+	scratch->walk.stamp = word_at(value, at + PROCESS_STAMP);
 	scratch->walk.process_flags = word_at(value, at + PROCESS_FLAGS);
 	return 0;
 }

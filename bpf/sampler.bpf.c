@@ -105,6 +105,7 @@ int on_sample(struct kiln_perf_event_context *context) {
 	struct task_struct *task = current_task();
 	struct task_struct *leader;
 	struct identity_slot *slot;
+	__u32 slot_number;
 	struct kiln_sample *sample;
 	struct scratch *scratch;
 	__u64 exec_pages = 0;
@@ -174,9 +175,15 @@ int on_sample(struct kiln_perf_event_context *context) {
 	    !send_stack(context, ring, scratch, task, (__u32)TASK_READ(task, self_exec_id), exec_pages))
 		sample->flags |= KILN_SAMPLE_HAS_STACK;
 
-	fill_identity(&scratch->record.identity, task, leader);
-	slot = &scratch->identities[MASKED((__u32)pid_tgid, KILN_IDENTITY_SLOTS)];
-	known = identity_is_known(slot, &scratch->record.identity, (__u32)pid_tgid);
+	slot_number = (__u32)pid_tgid % KILN_IDENTITY_SLOTS;
+	slot = bpf_map_lookup_elem(&identities, &slot_number);
+	if (!slot) {
+		count(KILN_COUNTER_NO_SCRATCH);
+		return 0;
+	}
+	known = identity_is_known(slot, task, leader, (__u32)pid_tgid);
+	if (!known)
+		fill_identity(&scratch->record.identity, slot, task, leader);
 	if (submit(ring, scratch, !known))
 		slot->tid = 0;
 	return 0;

@@ -20,7 +20,9 @@ struct record {
 };
 
 enum {
-	KILN_WINDOW_WORDS = 128, /* of the copy of the stack (stack_window.bpf.h); a power of two */
+	KILN_CODE_ENTRIES = 8, /* of walk.code, a power of two */
+	KILN_MEMO_ENTRIES = 1024, /* a power of two */
+	KILN_WINDOW_WORDS = 256, /* of the copy of the stack (stack_window.bpf.h); a power of two */
 	KILN_REGISTER_SLOTS = 64, /* words of scratch.registers, a power of two above KILN_REG_WORDS */
 };
 
@@ -28,6 +30,26 @@ enum {
 enum {
 	KNOWN_ALL = 0xfe, /* the frame was interrupted: the registers are those of the thread, or from a signal frame */
 	KNOWN_NONE = KILN_NO_REGISTER,
+};
+
+/* What was found out about a piece of code, at most a page of its table; `end` 0 = nothing. */
+struct code_entry {
+	__u64 start; /* process addresses */
+	__u64 end;
+	__u64 base; /* where the page of the table begins */
+	kiln_ref page; /* struct kiln_page */
+	__u16 walker; /* enum kiln_walker */
+	__u16 tracked; /* kiln_directory.tracked */
+};
+
+/*
+ * The row that was found for an address. The same return addresses come again and again, and what holds for an address of
+ * a process holds until another struct kiln_process is published for it, whatever becomes of the table. Plain rows only.
+ */
+struct row_memo {
+	__u64 key; /* address | epoch << 48: the pages behind hot rows shall count as used once per epoch */
+	__u32 stamp; /* kiln_process.stamp */
+	__u32 row;
 };
 
 struct walk {
@@ -42,29 +64,21 @@ struct walk {
 	__u32 next_slot; /* of range[], to be overwritten next */
 	__u32 derived; /* frames walked by derived rules */
 	__u32 process_flags; /* enum kiln_process_flags */
-	__u32 reserved;
+	__u32 stamp; /* kiln_process.stamp, 0 = rows are not remembered */
 	union { /* the rule being applied */
 		struct kiln_rule rule;
 		__u32 rule_words[KILN_RULE_WORDS + 1];
 	};
-	struct kiln_code_range
-		range[2]; /* the last two that were used; most calls stay within a file or go to one other */
-};
-
-struct identity_slot {
-	__u64 process_start_ns;
-	__u64 thread_comm[2];
-	__u64 process_comm[2];
-	__u32 tid; /* 0 = empty */
-	__u32 namespaced_pid;
-	__u32 mount_namespace;
-	__u32 reserved;
+	struct kiln_code_range range[2]; /* the last two that were used: most calls stay in a file or go to one other */
+	struct code_entry code[KILN_CODE_ENTRIES]; /* by bits 16 … 18 of the address */
+	__u64 fetched[2]; /* what fetch_words read */
 };
 
 /* What this CPU may still copy of stacks (defer.bpf.h). */
 struct copy_allowance {
 	__u64 since_ns;
 	__u64 bytes;
+	__u64 woken_ns; /* when user space was last woken because of a copy */
 };
 
 struct scratch {
@@ -76,7 +90,7 @@ struct scratch {
 	struct record record;
 	__u64 window[KILN_WINDOW_WORDS]; /* copy of a part of the user stack */
 	struct copy_allowance copies;
-	struct identity_slot identities[KILN_IDENTITY_SLOTS];
+	struct row_memo memos[KILN_MEMO_ENTRIES];
 };
 
 #ifndef KILN_REPLAY

@@ -13,6 +13,9 @@ enum {
 	USER_PAGE_BYTES = 4096
 };
 
+/* How far into a window of so many bytes a word may begin. */
+#define WINDOW_LIMIT(bytes) ((bytes)-7)
+
 static __always_inline int in_window(const struct scratch *scratch, __u64 address) {
 	return address - scratch->walk.window_start < scratch->walk.window_bytes;
 }
@@ -28,7 +31,7 @@ static __always_inline void move_window(struct scratch *scratch, __u64 address) 
 	scratch->walk.window_bytes = 0;
 	if (!scratch->walk.near_stack_end) {
 		if (!read_user(scratch->window, KILN_WINDOW_WORDS * 8, address)) {
-			scratch->walk.window_bytes = KILN_WINDOW_WORDS * 8 - 7;
+			scratch->walk.window_bytes = WINDOW_LIMIT(KILN_WINDOW_WORDS * 8);
 			return;
 		}
 		scratch->walk.near_stack_end = 1;
@@ -37,7 +40,7 @@ static __always_inline void move_window(struct scratch *scratch, __u64 address) 
 		bytes = USER_PAGE_BYTES - (address & (USER_PAGE_BYTES - 1));
 	bytes = MASKED(bytes - 1, KILN_WINDOW_WORDS * 8);
 	if (!read_user(scratch->window, bytes + 1, address))
-		scratch->walk.window_bytes = bytes + 1 - 7;
+		scratch->walk.window_bytes = WINDOW_LIMIT(bytes + 1);
 }
 
 /*
@@ -47,7 +50,7 @@ static __always_inline void move_window(struct scratch *scratch, __u64 address) 
 static __always_inline int read_stack(struct scratch *scratch, __u64 address, __u64 low, __u64 *word) {
 	if (!in_window(scratch, address)) {
 		/* Unaligned stacks are no error, only slow. */
-		if ((low & 7) || address - low >= KILN_WINDOW_WORDS * 8 - 7)
+		if ((low & 7) || address - low >= WINDOW_LIMIT(KILN_WINDOW_WORDS * 8))
 			return read_user(word, sizeof(*word), address);
 		move_window(scratch, low);
 		if (!in_window(scratch, address))
@@ -56,6 +59,37 @@ static __always_inline int read_stack(struct scratch *scratch, __u64 address, __
 	if ((address - scratch->walk.window_start) & 7)
 		return read_user(word, sizeof(*word), address);
 	*word = scratch->window[MASKED((address - scratch->walk.window_start) / 8, KILN_WINDOW_WORDS)];
+	return 0;
+}
+
+/*
+ * The words at `low` and at `high` (>= low) to walk.fetched[0] and [1]. A global function: what plain rows do when the
+ * window does not have both. 0 on success.
+ */
+__noinline int fetch_words(__u64 low, __u64 high) {
+	struct scratch *scratch = get_scratch();
+
+	if (!scratch)
+		return -1;
+	if (read_stack(scratch, low, low, &scratch->walk.fetched[0]))
+		return -1;
+	return read_stack(scratch, high, low, &scratch->walk.fetched[1]);
+}
+
+/* The same, by way of the window if it has both. They are 8 bytes aligned unless the stack is not. */
+static __always_inline int read_pair(struct scratch *scratch, __u64 low, __u64 high, __u64 *at_low, __u64 *at_high) {
+	__u64 offset = low - scratch->walk.window_start;
+	__u64 high_offset = high - scratch->walk.window_start;
+
+	if (offset < scratch->walk.window_bytes && high_offset < scratch->walk.window_bytes && !(offset & 7)) {
+		*at_low = scratch->window[MASKED(offset >> 3, KILN_WINDOW_WORDS)];
+		*at_high = scratch->window[MASKED(high_offset >> 3, KILN_WINDOW_WORDS)];
+		return 0;
+	}
+	if (fetch_words(low, high))
+		return -1;
+	*at_low = scratch->walk.fetched[0];
+	*at_high = scratch->walk.fetched[1];
 	return 0;
 }
 

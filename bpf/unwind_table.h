@@ -51,7 +51,8 @@ struct kiln_process {
 	__u32 flags; /* enum kiln_process_flags */
 	/* Mutable. Set by the kernel side when the process may have mapped other code: what is here may be out of date. */
 	__u32 stale;
-	__u32 reserved[5];
+	__u32 stamp; /* another one for each struct kiln_process of a recording; never 0 */
+	__u32 reserved[4];
 };
 
 enum kiln_process_flags {

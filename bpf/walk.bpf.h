@@ -15,31 +15,46 @@
 #include "bpf/walk_table.bpf.h"
 #include "bpf/wire.h"
 
+/*
+ * The step from a frame at `address` of which no row is remembered. A global function of its own: the verifier takes it
+ * apart from the usual way, and that stays short.
+ */
+__noinline int step_by_code(__u64 address) {
+	struct scratch *scratch = get_scratch();
+	const struct code_entry *code;
+	int stop;
+
+	if (!scratch)
+		return KILN_STOP_NO_REGISTERS;
+	code = &scratch->walk.code[MASKED(address >> KILN_PAGE_SHIFT, KILN_CODE_ENTRIES)];
+	if (address < code->start || address >= code->end) {
+		stop = find_code(address);
+		if (stop)
+			return stop;
+	}
+	switch (code->walker) {
+	case KILN_WALKER_TABLE:
+		return step_table(scratch, code, address);
+	case KILN_WALKER_FRAME_POINTER:
+		return step_frame_pointer(scratch);
+	default:
+		return KILN_STOP_RANGE_UNKNOWN;
+	}
+}
+
 /* One step of the walk on this CPU. Returns WALK_GOES_ON or why it ended. */
 __noinline int walk_step(void) {
 	struct scratch *scratch = get_scratch();
-	const struct kiln_code_range *range;
+	const struct row_memo *memo;
 	__u64 address;
-	int slot;
 
 	if (!scratch)
 		return KILN_STOP_NO_REGISTERS;
 	address = REGS_IP(&scratch->regs) - scratch->walk.is_return_address;
-	slot = find_range(scratch, address);
-	if (slot < 0)
-		return scratch->walk.process_flags & KILN_PROCESS_ALL_KNOWN ? KILN_STOP_NOT_CODE
-									    : KILN_STOP_RANGE_UNKNOWN;
-	range = &scratch->walk.range[slot & 1];
-	switch (range->walker) {
-	case KILN_WALKER_TABLE:
-		return step_table(scratch, range, address);
-	case KILN_WALKER_FRAME_POINTER:
-		return step_frame_pointer(scratch);
-	case KILN_WALKER_NONE:
-		return range->ref > KILN_STOP_ROOT && range->ref < KILN_STOP_COUNT ? range->ref : KILN_STOP_NO_CFI;
-	default:
-		return KILN_STOP_RANGE_UNKNOWN;
-	}
+	memo = memo_for(scratch, address);
+	if (memo->key == memo_key(address) && memo->stamp == scratch->walk.stamp && memo->stamp)
+		return leave_plain_frame(scratch, memo->row, KILN_NO_REGISTER);
+	return step_by_code(address);
 }
 
 /* Before the first step: the thread's registers are in scratch->regs. */
@@ -53,8 +68,11 @@ static __always_inline void start_walk(struct scratch *scratch) {
 	scratch->walk.next_slot = 0;
 	scratch->walk.derived = 0;
 	scratch->walk.process_flags = 0;
+	scratch->walk.stamp = 0;
 	scratch->walk.range[0].end = 0;
 	scratch->walk.range[1].end = 0;
+	for (int i = 0; i < KILN_CODE_ENTRIES; i++)
+		scratch->walk.code[i].end = 0;
 }
 
 /* Walks from scratch->regs and appends to scratch->record. Returns why the walk ended. */

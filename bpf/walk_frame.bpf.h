@@ -63,10 +63,12 @@ static __always_inline int leave_plain_frame(struct scratch *scratch, __u32 row,
 		scratch->walk.derived++;
 	if (cfa <= sp)
 		return KILN_STOP_NO_PROGRESS;
-	if (saved && read_stack(scratch, cfa - saved, cfa - saved, &fp))
+	if (saved) {
+		if (read_pair(scratch, cfa - saved, cfa - 8, &fp, &ip))
+			return KILN_STOP_READ_FAULT;
+	} else if (read_pair(scratch, cfa - 8, cfa - 8, &ip, &ip)) {
 		return KILN_STOP_READ_FAULT;
-	if (read_stack(scratch, cfa - 8, cfa - 8, &ip))
-		return KILN_STOP_READ_FAULT;
+	}
 #elif defined(KILN_ARM64)
 	if (!saved) {
 		/* The return address is in LR still, which is so only in a frame that was interrupted. */
@@ -79,12 +81,11 @@ static __always_inline int leave_plain_frame(struct scratch *scratch, __u32 row,
 		if (cfa <= sp)
 			return KILN_STOP_NO_PROGRESS;
 		if (KILN_ROW_KIND(row) != KILN_ROW_OTHER) {
-			if (read_stack(scratch, cfa - saved, cfa - saved, &fp))
+			if (read_pair(scratch, cfa - saved, cfa - saved + 8, &fp, &ip))
 				return KILN_STOP_READ_FAULT;
-			saved -= 8;
-		}
-		if (read_stack(scratch, cfa - saved, cfa - saved, &ip))
+		} else if (read_pair(scratch, cfa - saved, cfa - saved, &ip, &ip)) {
 			return KILN_STOP_READ_FAULT;
+		}
 	}
 #endif
 	return enter_caller(scratch, ip, cfa, fp, known);
@@ -102,7 +103,7 @@ static __always_inline int step_frame_pointer(struct scratch *scratch) {
 		return KILN_STOP_ROOT; /* the ABIs: the deepest frame is marked by a zero frame pointer */
 	if (fp & 7 || fp < REGS_SP(&scratch->regs))
 		return KILN_STOP_BAD_FRAME_POINTER;
-	if (read_stack(scratch, fp, fp, &caller_fp) || read_stack(scratch, fp + 8, fp, &ip))
+	if (read_pair(scratch, fp, fp + 8, &caller_fp, &ip))
 		return KILN_STOP_READ_FAULT;
 	return enter_caller(scratch, ip, fp + 16, caller_fp, KNOWN_NONE);
 }

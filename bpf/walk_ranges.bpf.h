@@ -68,4 +68,74 @@ static __always_inline int find_range(struct scratch *scratch, __u64 address) {
 	return slot;
 }
 
+enum {
+	DIRECTORY_TRACKED_WORD = offsetof(struct kiln_directory, tracked) / 4,
+	DIRECTORY_PAGES_WORD = offsetof(struct kiln_directory, pages) / 4,
+};
+
+/* Looks up the page of the table that has `address`, and narrows `code` to it. Returns 0 or an enum kiln_stop. */
+static __always_inline int find_page(const struct kiln_code_range *range, __u64 address, struct code_entry *code) {
+	__u64 number = (address - range->base) >> KILN_PAGE_SHIFT;
+	const void *directory = table_value(ref_value(range->ref));
+	__u32 at = ref_word(range->ref);
+	__u64 base = range->base + (number << KILN_PAGE_SHIFT);
+	kiln_ref page;
+	void *value;
+
+	if (!range->ref || !directory)
+		return KILN_STOP_TABLE_MISSING;
+	if (number >= word_at(directory, at))
+		return KILN_STOP_NO_CFI;
+	page = word_at(directory, at + DIRECTORY_PAGES_WORD + number);
+	if (page == KILN_PAGE_MISSING)
+		return KILN_STOP_TABLE_MISSING;
+	if (page == KILN_PAGE_FAILED)
+		return KILN_STOP_NO_CFI;
+	value = table_value(ref_value(page));
+	if (!value)
+		return KILN_STOP_TABLE_MISSING;
+	note_page_use(value, ref_word(page));
+	code->page = page;
+	code->tracked = word_at(directory, at + DIRECTORY_TRACKED_WORD) & 0xff;
+	code->base = base;
+	if (code->start < base)
+		code->start = base;
+	if (code->end - base > 1 << KILN_PAGE_SHIFT)
+		code->end = base + (1 << KILN_PAGE_SHIFT);
+	return 0;
+}
+
+/*
+ * Finds out what is known of the code at `address` and enters it into its place in walk.code. A global function: the walk
+ * comes here only when that place holds something else. Returns 0 or an enum kiln_stop.
+ */
+__noinline int find_code(__u64 address) {
+	struct scratch *scratch = get_scratch();
+	const struct kiln_code_range *range;
+	struct code_entry *code;
+	int slot, stop;
+
+	if (!scratch)
+		return KILN_STOP_NO_REGISTERS;
+	slot = find_range(scratch, address);
+	if (slot < 0)
+		return scratch->walk.process_flags & KILN_PROCESS_ALL_KNOWN ? KILN_STOP_NOT_CODE
+									    : KILN_STOP_RANGE_UNKNOWN;
+	range = &scratch->walk.range[slot & 1];
+	if (range->walker == KILN_WALKER_NONE)
+		return range->ref > KILN_STOP_ROOT && range->ref < KILN_STOP_COUNT ? range->ref : KILN_STOP_NO_CFI;
+	code = &scratch->walk.code[MASKED(address >> KILN_PAGE_SHIFT, KILN_CODE_ENTRIES)];
+	code->start = range->start;
+	code->end = range->end;
+	code->walker = range->walker;
+	if (range->walker == KILN_WALKER_TABLE) {
+		stop = find_page(range, address, code);
+		if (stop) {
+			code->end = 0;
+			return stop;
+		}
+	}
+	return 0;
+}
+
 #endif

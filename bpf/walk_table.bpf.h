@@ -10,8 +10,6 @@
 enum {
 	PAGE_FIRST_ROW_HALVES = offsetof(struct kiln_page, first_row) / 2,
 	PAGE_ROWS_WORD = offsetof(struct kiln_page, rows) / 4,
-	DIRECTORY_TRACKED_WORD = offsetof(struct kiln_directory, tracked) / 4,
-	DIRECTORY_PAGES_WORD = offsetof(struct kiln_directory, pages) / 4,
 };
 
 /*
@@ -49,37 +47,39 @@ static __always_inline __u32 find_row(const void *value, __u64 page, __u32 offse
 	return word_at(value, rows + row);
 }
 
-/* One step from a frame in `range`, whose code is at `address`. Returns WALK_GOES_ON or why the walk ends. */
-static __always_inline int step_table(struct scratch *scratch, const struct kiln_code_range *range, __u64 address) {
-	__u64 offset = address - range->base;
-	__u64 page_number = offset >> KILN_PAGE_SHIFT;
-	const void *directory = table_value(ref_value(range->ref));
-	__u32 at = ref_word(range->ref);
-	__u32 page, row, tracked;
-	void *value;
+/* The memo's place for `address`. Calls are rarely closer than 4 bytes. */
+static __always_inline struct row_memo *memo_for(struct scratch *scratch, __u64 address) {
+	return &scratch->memos[MASKED(address >> 2 ^ address >> 12, KILN_MEMO_ENTRIES)];
+}
 
-	if (!range->ref || !directory)
-		return KILN_STOP_TABLE_MISSING;
-	if (page_number >= word_at(directory, at))
-		return KILN_STOP_NO_CFI;
-	tracked = word_at(directory, at + DIRECTORY_TRACKED_WORD) & 0xff;
-	page = word_at(directory, at + DIRECTORY_PAGES_WORD + page_number);
-	if (page == KILN_PAGE_MISSING)
-		return KILN_STOP_TABLE_MISSING;
-	if (page == KILN_PAGE_FAILED)
-		return KILN_STOP_NO_CFI;
-	value = table_value(ref_value(page));
+static __always_inline __u64 memo_key(__u64 address) {
+	return address | (__u64)unwind_epoch << 48;
+}
+
+/* One step from a frame whose code is at `address`. Returns WALK_GOES_ON or why the walk ends. */
+static __always_inline int step_table(struct scratch *scratch, const struct code_entry *code, __u64 address) {
+	const void *value = table_value(ref_value(code->page));
+	__u32 page = ref_word(code->page);
+	struct row_memo *memo;
+	__u32 row;
+
 	if (!value)
 		return KILN_STOP_TABLE_MISSING;
-	note_page_use(value, ref_word(page));
-	row = find_row(value, ref_word(page), offset & ((1 << KILN_PAGE_SHIFT) - 1));
-	if (KILN_ROW_KIND(row) != KILN_ROW_RULE)
-		return leave_plain_frame(scratch, row, tracked);
+	row = find_row(value, page, (address - code->base) & ((1 << KILN_PAGE_SHIFT) - 1));
+	if (KILN_ROW_KIND(row) != KILN_ROW_RULE) {
+		if (scratch->walk.stamp && code->tracked == KILN_NO_REGISTER && address >> 48 == 0) {
+			memo = memo_for(scratch, address);
+			memo->key = memo_key(address);
+			memo->stamp = scratch->walk.stamp;
+			memo->row = row;
+		}
+		return leave_plain_frame(scratch, row, code->tracked);
+	}
 	if (KILN_ROW_NUMBER(row) < KILN_FIRST_RULE)
 		return special_stop(KILN_ROW_NUMBER(row));
-	if (load_rule(scratch, value, ref_word(page), KILN_ROW_NUMBER(row) - KILN_FIRST_RULE))
+	if (load_rule(scratch, value, page, KILN_ROW_NUMBER(row) - KILN_FIRST_RULE))
 		return KILN_STOP_DAMAGED;
-	return apply_rule(tracked);
+	return apply_rule(code->tracked);
 }
 
 #endif

@@ -57,6 +57,8 @@ enum {
 	KILN_MAX_PROCESSES = 16384,
 	/* Of a user stack that is copied. */
 	KILN_MAX_STACK_BYTES = 32767,
+	/* Below the stack pointer, where leaf functions may keep what the ABI of x86-64 lets them. */
+	KILN_RED_ZONE_BYTES = 128,
 	KILN_MAX_CGROUPS = 16,
 	KILN_COMM_BYTES = 16,
 };
@@ -153,7 +155,7 @@ struct kiln_stack {
 	__u8 version; /* KILN_WIRE_VERSION */
 	__u8 type; /* KILN_RECORD_STACK */
 	__u16 cpu;
-	__u32 stack_bytes; /* from the stack pointer upwards; 0 if none could be read or too many were copied lately */
+	__u32 stack_bytes; /* from KILN_RED_ZONE_BYTES below the stack pointer upwards; 0 if none could be read or too many were copied lately */
 	__u64 time_ns; /* of the sample that follows */
 	__u64 exec_pages; /* mm_struct.exec_vm at that time */
 	__u32 exec_id; /* task_struct.self_exec_id */

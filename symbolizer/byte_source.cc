@@ -12,6 +12,7 @@ class FileSource final : public ByteSource {
   explicit FileSource(File file) : file_(std::move(file)) {}
   uint64_t size() const override { return file_.size(); }
   Status ReadAt(FileOffset offset, std::span<std::byte> out) const override { return file_.ReadAt(offset, out); }
+  const File* file() const override { return &file_; }
 
  private:
   File file_;

@@ -23,6 +23,8 @@ class ByteSource {
   virtual uint64_t size() const = 0;
   // Fills `out` completely from `offset`, or fails (kOutOfRange when the source ends before).
   virtual Status ReadAt(FileOffset offset, std::span<std::byte> out) const = 0;
+  // The file behind the bytes; nullptr if there is none.
+  virtual const File* file() const { return nullptr; }
 };
 
 std::unique_ptr<const ByteSource> MakeFileSource(File file);

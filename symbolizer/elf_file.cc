@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/byte_reader.h"
+#include "symbolizer/section_unpack.h"
 
 namespace kiln::symbolizer {
 namespace {
@@ -184,7 +185,7 @@ void ElfFile::ReadBuildId() {
   // Segments first: they are there in the process, too, and survive stripping.
   for (const NoteArea& area : note_segments_) look_in(area.offset, area.size, area.alignment);
   for (const Section& section : sections_) {
-    if (section.type == SHT_NOTE && CheckReadable(section).ok()) look_in(section.offset, section.size, 4);
+    if (section.type == SHT_NOTE && CheckInFile(section).ok()) look_in(section.offset, section.size, 4);
   }
 }
 
@@ -196,6 +197,25 @@ std::optional<ElfAddress> ElfFile::ToElfAddress(FileOffset offset) const {
   }
   if (found == nullptr) return std::nullopt;
   return ElfAddress(found->address.value() + (offset.value() - found->offset.value()));
+}
+
+std::optional<ElfAddress> ElfFile::StartOfMapping(FileOffset offset, uint64_t bytes) const {
+  const uint64_t begin = offset.value();
+  const uint64_t end = begin + std::min(bytes, UINT64_MAX - begin);
+  const Segment* found = nullptr;
+  uint64_t most = 0;
+  for (const Segment& segment : segments_) {
+    const uint64_t from = std::max(begin, segment.offset.value());
+    const uint64_t to = std::min(end, segment.offset.value() + segment.file_size);
+    if (from >= to) continue;
+    const bool better = found == nullptr || segment.executable > found->executable ||
+                        (segment.executable == found->executable && to - from > most);
+    if (!better) continue;
+    found = &segment;
+    most = to - from;
+  }
+  if (found == nullptr) return std::nullopt;
+  return ElfAddress(found->address.value() + begin - found->offset.value());
 }
 
 const ElfFile::Segment* ElfFile::ExecutableSegmentContaining(ElfAddress address) const {
@@ -247,12 +267,9 @@ const ElfFile::Section* ElfFile::FindSectionOfType(uint32_t type) const {
   return found == sections_.end() ? nullptr : &*found;
 }
 
-Status ElfFile::CheckReadable(const Section& section) const {
+Status ElfFile::CheckInFile(const Section& section) const {
   if (section.type == SHT_NOBITS || section.type == SHT_NULL) {
     return Error(absl::StatusCode::kNotFound, "section {} has no bytes in the file", SectionName(section));
-  }
-  if ((section.flags & SHF_COMPRESSED) != 0) {
-    return Error(absl::StatusCode::kUnimplemented, "section {} is compressed", SectionName(section));
   }
   if (!InFile(section.offset.value(), section.size, source_->size())) {
     return Error(absl::StatusCode::kDataLoss, "section {} reaches beyond the end of the file", SectionName(section));
@@ -261,18 +278,24 @@ Status ElfFile::CheckReadable(const Section& section) const {
 }
 
 StatusOr<std::vector<std::byte>> ElfFile::ReadSection(const Section& section, uint64_t limit_bytes) const {
-  KILN_RETURN_IF_ERROR(CheckReadable(section));
+  KILN_RETURN_IF_ERROR(CheckInFile(section));
   if (section.size > limit_bytes) {
     return Error(absl::StatusCode::kResourceExhausted, "section {} has {} bytes; the limit is {}", SectionName(section),
                  section.size, limit_bytes);
   }
   std::vector<std::byte> bytes(section.size);
   KILN_RETURN_IF_ERROR(source_->ReadAt(section.offset, bytes));
-  return bytes;
+  if ((section.flags & SHF_COMPRESSED) == 0) return bytes;
+  StatusOr<std::vector<std::byte>> unpacked = UnpackSection(bytes, limit_bytes);
+  if (!unpacked.ok()) return Annotate(unpacked.status(), fmt::format("section {}", SectionName(section)));
+  return unpacked;
 }
 
 Status ElfFile::ReadSectionAt(const Section& section, uint64_t offset, std::span<std::byte> out) const {
-  KILN_RETURN_IF_ERROR(CheckReadable(section));
+  KILN_RETURN_IF_ERROR(CheckInFile(section));
+  if ((section.flags & SHF_COMPRESSED) != 0) {
+    return Error(absl::StatusCode::kUnimplemented, "section {} is compressed", SectionName(section));
+  }
   if (!InFile(offset, out.size(), section.size)) {
     return Error(absl::StatusCode::kOutOfRange, "a read beyond the end of section {}", SectionName(section));
   }

@@ -63,6 +63,8 @@ class ElfFile {
   static StatusOr<ElfFile> Open(std::unique_ptr<const ByteSource> source);
   static StatusOr<ElfFile> Open(File file);
 
+  // The file that this was opened from; nullptr for an image in memory. Points into this object's source.
+  const File* file() const { return source_->file(); }
   // Bytes of the file.
   uint64_t size() const { return source_->size(); }
   // EM_*
@@ -76,6 +78,10 @@ class ElfFile {
   const std::vector<Segment>& segments() const { return segments_; }
   // nullopt if `offset` is in the file part of no PT_LOAD. Where several segments have it, an executable one counts.
   std::optional<ElfAddress> ToElfAddress(FileOffset offset) const;
+  // The address of the first byte of an executable mapping of `bytes` from `offset` on. Mappings are of whole pages, so
+  // it may lie before the segment that was mapped, in the file part of another one: what has most of the mapping
+  // counts, of executable segments if there is one in it. nullopt if nothing of it is in a PT_LOAD. It may wrap around.
+  std::optional<ElfAddress> StartOfMapping(FileOffset offset, uint64_t bytes) const;
   // nullptr if there is none. Points into this object.
   const Segment* ExecutableSegmentContaining(ElfAddress address) const;
   // Where PT_GNU_EH_FRAME says that .eh_frame_hdr lies. Found without section headers.
@@ -96,15 +102,17 @@ class ElfFile {
   const Section* FindSection(std::string_view name) const;
   const Section* FindSectionOfType(uint32_t type) const;
 
-  // The bytes of a section as they are in the file. kResourceExhausted if there are more than `limit_bytes`, kNotFound
-  // if it has none in the file (SHT_NOBITS), kUnimplemented if compressed, kDataLoss if it reaches beyond the file.
+  // The bytes of a section, unpacked if it is compressed. kResourceExhausted if there are more than `limit_bytes`,
+  // kNotFound if it has none in the file (SHT_NOBITS), kUnimplemented if compressed by another method than zlib's,
+  // kDataLoss if damaged or if it reaches beyond the file.
   StatusOr<std::vector<std::byte>> ReadSection(const Section& section, uint64_t limit_bytes) const;
-  // Fills `out` from `offset` within the section, for tables that are read piece by piece. Same errors.
+  // Fills `out` from `offset` within the section, for tables that are read piece by piece. Same errors; kUnimplemented
+  // for every compressed section.
   Status ReadSectionAt(const Section& section, uint64_t offset, std::span<std::byte> out) const;
 
  private:
   explicit ElfFile(std::unique_ptr<const ByteSource> source) : source_(std::move(source)) {}
-  Status CheckReadable(const Section& section) const;
+  Status CheckInFile(const Section& section) const;
   Status ReadHeaders();
   Status ReadSegments(uint64_t offset, uint64_t count);
   Status ReadSections(uint64_t offset, uint64_t count, uint64_t name_index);

@@ -78,6 +78,38 @@ TEST(ElfFileTest, PrefersTheExecutableOneOfOverlappingSegments) {
   EXPECT_EQ(elf->ToElfAddress(FileOffset(0x10)), ElfAddress(0x10010));
 }
 
+// As lld lays files out: the segments share a page of the file, which is mapped once for each.
+TEST(ElfFileTest, TellsWhatAMappingOfWholePagesBegins) {
+  ElfBuilder builder;
+  builder.AddSegment(LoadSegment(0, 0, 0x15a44, PF_R));
+  builder.AddSegment(LoadSegment(0x15a50, 0x16a50, 0x42460, PF_R | PF_X));
+  builder.AddSegment(LoadSegment(0x57eb0, 0x59eb0, 0x2d18, PF_R | PF_W));
+  const StatusOr<ElfFile> elf = builder.Open();
+  ASSERT_TRUE(elf.ok());
+  const struct {
+    uint64_t offset, bytes;
+    std::optional<ElfAddress> address;
+  } kCases[] = {
+      {0x15000, 0x43000, ElfAddress(0x16000)},
+      {0x16000, 0x1000, ElfAddress(0x17000)},  // a part of the code
+      {0x57000, 0x4000, ElfAddress(0x58000)},
+      {0x58000, 0x3000, ElfAddress(0x5a000)},  // no code: data that was mapped executable
+      {0x2000, 0x1000, ElfAddress(0x2000)},
+      {0x15a44, 12, std::nullopt},  // between two segments
+      {0x5b000, 0x1000, std::nullopt},
+      {UINT64_MAX, UINT64_MAX, std::nullopt},
+  };
+  for (const auto& c : kCases) EXPECT_EQ(elf->StartOfMapping(FileOffset(c.offset), c.bytes), c.address) << c.offset;
+}
+
+TEST(ElfFileTest, TheStartOfAMappingMayWrapAround) {
+  ElfBuilder builder;
+  builder.AddSegment(LoadSegment(0x1010, 0x10, 0x1000, PF_R | PF_X));
+  const StatusOr<ElfFile> elf = builder.Open();
+  ASSERT_TRUE(elf.ok());
+  EXPECT_EQ(elf->StartOfMapping(FileOffset(0), 0x3000), ElfAddress(-uint64_t{0x1000}));
+}
+
 TEST(ElfFileTest, FindsExecutableSegments) {
   const StatusOr<ElfFile> elf = SmallLibrary().Open();
   ASSERT_TRUE(elf.ok());
@@ -259,7 +291,6 @@ TEST(ElfFileTest, RefusesSectionsWithoutPlainBytes) {
     std::function<void(Elf64_Shdr&)> patch;
     absl::StatusCode code;
   } kCases[] = {
-      {"compressed", [](Elf64_Shdr& s) { s.sh_flags |= SHF_COMPRESSED; }, absl::StatusCode::kUnimplemented},
       {"no bits", [](Elf64_Shdr& s) { s.sh_type = SHT_NOBITS; }, absl::StatusCode::kNotFound},
       {"beyond the end", [](Elf64_Shdr& s) { s.sh_size = 1 << 20; }, absl::StatusCode::kDataLoss},
       {"starts beyond the end", [](Elf64_Shdr& s) { s.sh_offset = UINT64_MAX; }, absl::StatusCode::kDataLoss},

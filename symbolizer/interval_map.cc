@@ -51,4 +51,17 @@ std::optional<IntervalMap::Found> IntervalMap::Find(uint64_t address) const {
   return Found{.start = starts_[index], .value = values_[index]};
 }
 
+uint64_t IntervalMap::CoveredBetween(uint64_t start, uint64_t end) const {
+  if (start >= end) return 0;
+  const auto after = std::ranges::upper_bound(starts_, start);
+  size_t i = after == starts_.begin() ? 0 : static_cast<size_t>(after - starts_.begin()) - 1;
+  uint64_t covered = 0;
+  // The last interval is a gap: the map ends with one.
+  for (; i + 1 < starts_.size() && starts_[i] < end; ++i) {
+    if (values_[i] == kNothing || starts_[i + 1] <= start) continue;
+    covered += std::min(end, starts_[i + 1]) - std::max(start, starts_[i]);
+  }
+  return covered;
+}
+
 }  // namespace kiln::symbolizer

@@ -40,6 +40,9 @@ class IntervalMap {
     }
   }
 
+  // How many addresses of [start, end) have a value.
+  uint64_t CoveredBetween(uint64_t start, uint64_t end) const;
+
   bool empty() const { return starts_.empty(); }
   size_t memory_bytes() const {
     return starts_.capacity() * sizeof(starts_[0]) + values_.capacity() * sizeof(values_[0]);

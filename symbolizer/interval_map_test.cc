@@ -30,6 +30,18 @@ TEST(IntervalMapTest, LaterRangesHideEarlierOnesWhereTheyOverlap) {
   EXPECT_EQ(ValueAt(map, 30), std::nullopt);
 }
 
+TEST(IntervalMapTest, CountsWhatIsCovered) {
+  const IntervalMap map = IntervalMap::Paint({{10, 20, 1}, {15, 30, 2}, {40, 50, 1}});
+  EXPECT_EQ(map.CoveredBetween(0, 100), 30u);
+  EXPECT_EQ(map.CoveredBetween(0, 10), 0u);
+  EXPECT_EQ(map.CoveredBetween(12, 18), 6u);
+  EXPECT_EQ(map.CoveredBetween(25, 45), 10u);
+  EXPECT_EQ(map.CoveredBetween(30, 40), 0u);
+  EXPECT_EQ(map.CoveredBetween(50, 60), 0u);
+  EXPECT_EQ(map.CoveredBetween(45, 12), 0u);
+  EXPECT_EQ(IntervalMap().CoveredBetween(0, UINT64_MAX), 0u);
+}
+
 TEST(IntervalMapTest, ReachesTheEndsOfTheAddressSpace) {
   const IntervalMap map = IntervalMap::Paint({{0, 1, 1}, {UINT64_MAX - 1, UINT64_MAX, 2}});
   EXPECT_EQ(ValueAt(map, 0), 1u);

@@ -24,6 +24,9 @@ class NamedIntervals {
     return found ? names_.At(found->value) : std::string_view();
   }
 
+  // How many addresses of [start, end) have a name.
+  uint64_t NamedBetween(uint64_t start, uint64_t end) const { return intervals_.CoveredBetween(start, end); }
+
   bool empty() const { return intervals_.empty(); }
   // Distinct entries of `names` that can be found.
   size_t size() const { return size_; }

@@ -46,6 +46,11 @@ class SymbolTable {
   // The same as in the symbol table, not demangled; "" if there is none. Valid as long as the table lives.
   std::string_view LookupRaw(ElfAddress address) const { return functions_.Find(address.value()); }
 
+  // Bytes of [begin, end) that have a name.
+  uint64_t NamedBytes(ElfAddress begin, ElfAddress end) const {
+    return functions_.NamedBetween(begin.value(), end.value());
+  }
+
   // Functions; aliases, and functions of one name, count once.
   size_t size() const { return functions_.size(); }
   size_t memory_bytes() const { return functions_.memory_bytes(); }

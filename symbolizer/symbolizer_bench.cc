@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Cost of reading symbols and of naming one address. Inputs: this program, the C++ library that it uses, the running
-// kernel, and a perf map as a large JIT writes it.
+// Cost of reading symbols, of naming one address and of making unwind tables. Inputs: this program, the C++ library
+// that it uses, the running kernel, and a perf map as a large JIT writes it.
 #include <benchmark/benchmark.h>
 #include <dlfcn.h>
 
@@ -14,6 +14,7 @@
 #include "symbolizer/kernel_symbols.h"
 #include "symbolizer/perf_map.h"
 #include "symbolizer/symbol_table.h"
+#include "symbolizer/unwind/unwind_table_builder.h"
 
 namespace kiln::symbolizer {
 namespace {
@@ -54,6 +55,37 @@ void BM_OpenElf(benchmark::State& state) {
   for (auto _ : state) benchmark::DoNotOptimize(OpenElf(path));
 }
 BENCHMARK(BM_OpenElf)->Unit(benchmark::kMicrosecond);
+
+// What is done for a file before its first page can be made.
+void BM_OpenUnwindTable(benchmark::State& state, const std::string& path) {
+  const ElfFile elf = OpenElf(path);
+  for (auto _ : state) {
+    const auto builder = UnwindTableBuilder::Open(elf);
+    benchmark::DoNotOptimize(builder);
+    state.counters["fdes"] = static_cast<double>((*builder)->counts().fdes);
+  }
+}
+BENCHMARK_CAPTURE(BM_OpenUnwindTable, this_program, std::string("/proc/self/exe"))->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(BM_OpenUnwindTable, cpp_library, CppLibrary())->Unit(benchmark::kMicrosecond);
+
+// All pages of a file; rows are those of its call frame information.
+void BM_CompileUnwindTable(benchmark::State& state, const std::string& path) {
+  const ElfFile elf = OpenElf(path);
+  const auto builder = *UnwindTableBuilder::Open(elf);
+  std::vector<uint32_t> words;
+  uint64_t bytes = 0;
+  for (auto _ : state) {
+    for (uint32_t i = 0; i < builder->page_count(); ++i) {
+      builder->CompilePage(i, words);
+      bytes += words.size() * sizeof(words[0]);
+    }
+  }
+  const auto rows = static_cast<double>(builder->counts().raw_rows);
+  state.SetItemsProcessed(static_cast<int64_t>(rows));
+  state.counters["bytes_per_row"] = static_cast<double>(bytes) / rows;
+}
+BENCHMARK_CAPTURE(BM_CompileUnwindTable, this_program, std::string("/proc/self/exe"))->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(BM_CompileUnwindTable, cpp_library, CppLibrary())->Unit(benchmark::kMillisecond);
 
 void BM_LookupRaw(benchmark::State& state) {
   const ElfFile elf = OpenElf(CppLibrary());

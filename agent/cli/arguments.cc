@@ -35,6 +35,13 @@ void DefineRecord(CLI::App& app, RecordArguments& to) {
                                 "kiln-HOST-TIME.pb.gz and .html")
                    ->type_name("FILE"));
   record->add_flag("--no-kernel", to.no_kernel, "Leave kernel frames out");
+  record->add_option("--unwind-memory", to.unwind_memory, "Memory for unwind tables: 4MiB to 1GiB")
+      ->type_name("SIZE")
+      ->default_str("64MiB");
+  record
+      ->add_option("--unwind-cache", to.unwind_cache,
+                   "Folder that keeps compiled unwind tables, or none; without it /var/cache/kiln/unwind for root")
+      ->type_name("FOLDER|none");
   record->add_option("--stats", to.stats, "Write what the recording cost to this file, as JSON")->type_name("FILE");
   record->add_option("COMMAND", to.stray, "Program to start and record, behind --")->type_name("COMMAND");
   record->footer(
@@ -81,9 +88,15 @@ void DefineCommandLine(CLI::App& app, Arguments& arguments) {
   app.add_flag("-V,--version", arguments.version, "Print the version and end");
   DefineRecord(app, arguments.record);
   DefineReading(app, arguments);
-  CLI::App* doctor = app.add_subcommand("doctor", "Check whether this machine can record, and say what mends it");
+  CLI::App* doctor = app.add_subcommand("doctor",
+                                        "Check whether this machine can record, or the stacks of a process be "
+                                        "walked and named, and say what mends it");
+  doctor
+      ->add_option("-p,--pid", arguments.doctor.pid,
+                   "Tell for each executable mapping of this process how its frames are walked and named, and why not")
+      ->type_name("PID");
   doctor->add_flag("--json", arguments.doctor.json, "Print the findings as JSON");
-  doctor->footer("sudo kiln doctor");
+  doctor->footer("sudo kiln doctor\nsudo kiln doctor -p 1234");
   app.add_subcommand("version", "Print the version");
   CLI::App* completions = app.add_subcommand("completions", "Print the completion script of a shell");
   completions->add_option("SHELL", arguments.shell, "Which shell")->type_name("bash|zsh|fish")->required();

@@ -23,7 +23,9 @@ struct RecordArguments {
   std::string duration;  // empty = none
   std::vector<std::string> outputs;
   bool no_kernel = false;
-  std::string stats;                 // empty = none
+  std::string stats;  // empty = none
+  std::string unwind_memory = "64MiB";
+  std::string unwind_cache;          // empty = the default
   std::vector<std::string> stray;    // arguments that stood where no "--" was before them
   bool has_separator = false;        // "--" was there
   std::vector<std::string> command;  // what followed it
@@ -48,6 +50,7 @@ struct ViewArguments {
 };
 
 struct DoctorArguments {
+  std::string pid;  // empty: this machine
   bool json = false;
 };
 

@@ -111,7 +111,8 @@ int Dispatch(const ProgramModel& model, const std::string& command, const Argume
   if (command == "report") return RunReport(arguments.report);
   if (command == "convert") return RunConvert(arguments.convert);
   if (command == "view") return RunView(arguments.view);
-  if (command == "doctor") return RunDoctor(arguments.doctor.json);
+  if (command == "doctor")
+    return arguments.doctor.pid.empty() ? RunDoctor(arguments.doctor.json) : RunProcessDoctor(arguments.doctor);
   if (command == "completions") return PrintCompletions(model, arguments.shell);
   if (command == "man") {
     fmt::print("{}", RenderManPage(model, kVersion));

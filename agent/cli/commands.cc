@@ -6,9 +6,11 @@
 
 #include <array>
 #include <cstdio>
+#include <limits>
 #include <string>
 
 #include "agent/cli/exit_code.h"
+#include "agent/cli/process_diagnosis_text.h"
 #include "agent/cli/profile_files.h"
 #include "agent/cli/report_summary.h"
 #include "agent/cli/report_table.h"
@@ -96,6 +98,18 @@ int RunView(const ViewArguments& arguments) {
   std::fflush(stdout);
   (*server)->RunUntilSignal();
   return 0;
+}
+
+int RunProcessDoctor(const DoctorArguments& arguments) {
+  const auto pid = ParseWholeNumber("--pid", arguments.pid, 1, std::numeric_limits<int32_t>::max());
+  if (!pid.ok()) return Fail("kiln doctor", pid.status());
+  const auto facts = ReadProcessFacts(Pid{static_cast<int32_t>(*pid)});
+  if (!facts.ok()) return Fail("kiln doctor", facts.status());
+  LiveProcessSource source(*facts);
+  const auto diagnosis = DiagnoseProcess(*facts, source);
+  if (!diagnosis.ok()) return Fail("kiln doctor", diagnosis.status());
+  fmt::print("{}", arguments.json ? RenderProcessDiagnosisJson(*diagnosis) : RenderProcessDiagnosis(*diagnosis));
+  return static_cast<int>(diagnosis->CanUnwind() ? ExitCode::kOk : ExitCode::kUnavailable);
 }
 
 }  // namespace kiln::agent

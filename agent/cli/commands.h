@@ -9,6 +9,8 @@ namespace kiln::agent {
 
 int RunReport(const ReportArguments& arguments);
 int RunConvert(const ConvertArguments& arguments);
+// `kiln doctor -p`. 69 (EX_UNAVAILABLE) if stacks are cut in some mapping, as `kiln doctor` ends if a check failed.
+int RunProcessDoctor(const DoctorArguments& arguments);
 // Serves until Ctrl-C or SIGTERM, which is success.
 int RunView(const ViewArguments& arguments);
 

@@ -41,6 +41,12 @@ struct RecordOptions {
   // could be created at validation.
   std::vector<std::string> outputs;
 
+  // Most memory that unwind tables may take. Pages that were not used for longest go first.
+  uint64_t unwind_memory_bytes = 64 << 20;
+  // Folder where compiled unwind tables are kept from one recording to the next; empty = the usual one, "none" =
+  // nowhere.
+  std::string unwind_cache;
+
   // Where to write what the recording cost, as JSON (agent/record/statistics.h); empty = nowhere.
   std::string stats_file;
 

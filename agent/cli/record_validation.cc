@@ -173,12 +173,16 @@ std::variant<RecordOptions, Failure> ValidateRecordOptions(const RecordArguments
                         .event = arguments.event,
                         .no_kernel = arguments.no_kernel,
                         .outputs = arguments.outputs,
+                        .unwind_cache = arguments.unwind_cache,
                         .stats_file = arguments.stats,
                         .verbose = verbose};
   if (auto failure = CheckTargets(arguments)) return *failure;
   const auto frequency = ParseWholeNumber("--frequency", arguments.frequency, 1, 10'000);
   if (!frequency.ok()) return Usage(frequency.status());
   options.frequency_hz = static_cast<int>(*frequency);
+  const auto memory = ParseBytes("--unwind-memory", arguments.unwind_memory, 4 << 20, 1 << 30);
+  if (!memory.ok()) return Usage(memory.status());
+  options.unwind_memory_bytes = *memory;
   if (options.event != "cpu-clock" && options.event != "cycles") {
     return Fault(ExitCode::kUsage, "--event is '{}': give cpu-clock or cycles", options.event);
   }

@@ -177,6 +177,16 @@ void AddNamed(Properties& properties, LabelledLines& lines) {
   lines.Add("named", text);
 }
 
+// Unwind tables are worth a line when they did not all fit.
+void AddUnwinding(Properties& properties, LabelledLines& lines) {
+  const auto memory = properties.TakeNumber("kiln.unwind.memory_bytes");
+  properties.TakeNumber("kiln.unwind.samples_by_derived_rules");
+  const auto evicted = properties.TakeNumber("kiln.unwind.evictions");
+  if (!evicted || *evicted == 0) return;
+  lines.Add("unwinding", fmt::format("{} MiB of unwind tables were too few: {} pages evicted; see --unwind-memory",
+                                     memory.value_or(0) >> 20, WithThousands(*evicted)));
+}
+
 }  // namespace
 
 std::string RenderProfileSummary(const Profile& profile, size_t width) {
@@ -204,6 +214,7 @@ std::string RenderProfileSummary(const Profile& profile, size_t width) {
   }
   lines.Add("complete", complete);
   AddNamed(properties, lines);
+  AddUnwinding(properties, lines);
   properties.AddRest(lines);
   return lines.Render(width);
 }

@@ -42,6 +42,24 @@ StatusOr<int64_t> ParseWholeNumber(std::string_view option, std::string_view tex
   return number;
 }
 
+StatusOr<uint64_t> ParseBytes(std::string_view option, std::string_view text, uint64_t least, uint64_t most) {
+  struct Unit {
+    std::string_view name;
+    uint64_t bytes;
+  };
+  static constexpr Unit kUnits[] = {{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"", 1}};
+  uint64_t number = 0;
+  const char* end = text.data() + text.size();
+  const auto [stopped, error] = std::from_chars(text.data(), end, number);
+  const std::string_view name(stopped, static_cast<size_t>(end - stopped));
+  for (const Unit& unit : kUnits) {
+    if (error != std::errc() || name != unit.name || number > most / unit.bytes) continue;
+    if (number * unit.bytes >= least) return number * unit.bytes;
+  }
+  return Error(absl::StatusCode::kInvalidArgument, "{} is '{}': give a size from {}MiB to {}MiB, such as 64MiB", option,
+               text, least >> 20, most >> 20);
+}
+
 StatusOr<double> ParseNumber(std::string_view option, std::string_view text, double least, double most) {
   double number = 0;
   const char* end = text.data() + text.size();

@@ -16,6 +16,9 @@ namespace kiln::agent {
 StatusOr<int64_t> ParseWholeNumber(std::string_view option, std::string_view text, int64_t least, int64_t most);
 
 // A decimal number from `least` to `most`, digits with at most one point.
+// "4MiB", "512KiB", "1GiB", or bytes without a unit, within the limits; the message names them in MiB.
+StatusOr<uint64_t> ParseBytes(std::string_view option, std::string_view text, uint64_t least, uint64_t most);
+
 StatusOr<double> ParseNumber(std::string_view option, std::string_view text, double least, double most);
 
 // "10" (seconds), "10s", "500ms", "1m30s", "1h": whole or decimal, above zero, at most 10,000 hours.

@@ -20,7 +20,8 @@ namespace {
 constexpr int kDrainMilliseconds = 100;
 // Longest time between taking a record's time and its being in the ring. A walk takes microseconds; the rest is for
 // virtual CPUs that are descheduled in between. What comes later than that is still delivered, only out of order.
-constexpr uint64_t kSettleNs = 5'000'000;
+constexpr int kSettleMilliseconds = 5;
+constexpr uint64_t kSettleNs = kSettleMilliseconds * uint64_t{1'000'000};
 
 constexpr uint64_t kCpuCheckNs = 1'000'000'000;
 
@@ -80,7 +81,9 @@ Status Collector::FollowCpus() {
 
 Status Collector::Poll(EventSink& sink) {
   std::array<epoll_event, 2> ready;
-  ::epoll_wait(epoll_.get(), ready.data(), ready.size(), kDrainMilliseconds);
+  // Copied stacks tell of processes that the kernel side is to be told about soon.
+  const int milliseconds = samples_.has_stacks() ? kSettleMilliseconds : kDrainMilliseconds;
+  ::epoll_wait(epoll_.get(), ready.data(), ready.size(), milliseconds);
   uint64_t count = 0;
   while (::read(wake_.get(), &count, sizeof(count)) > 0) {
   }

@@ -30,7 +30,7 @@ struct ThreadIdentity {
 // What the kernel copied of a thread whose stack it could not walk for lack of tables.
 struct StackCopy {
   const kiln_stack* header = nullptr;  // registers and what the walk has to know of the process; nullptr = no copy
-  std::span<const std::byte> bytes;    // user memory from the stack pointer upwards; may be empty
+  std::span<const std::byte> bytes;    // user memory from KILN_RED_ZONE_BYTES below the stack pointer on; may be empty
 };
 
 // One sample as it came from the kernel. The spans and the identity point into the SampleBatch (or the decoder) that it
@@ -62,6 +62,7 @@ class SampleBatch {
   }
   bool empty() const { return items_.empty(); }
   size_t size() const { return items_.size(); }
+  bool has_stacks() const { return !stacks_.empty(); }
 
   uint64_t time_ns(size_t i) const { return items_[i].time_ns; }
   // Valid until the batch changes.

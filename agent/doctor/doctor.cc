@@ -10,9 +10,7 @@
 #include "agent/doctor/host_system.h"
 
 namespace kiln::agent {
-namespace {
-
-std::string_view Word(Health health) {
+std::string_view HealthName(Health health) {
   switch (health) {
     case Health::kOk: return "ok";
     case Health::kLimited: return "limited";
@@ -20,8 +18,6 @@ std::string_view Word(Health health) {
   }
   return "failed";
 }
-
-}  // namespace
 
 std::vector<Diagnosis> Diagnose(System& system) {
   std::vector<Diagnosis> diagnoses;
@@ -38,7 +34,7 @@ std::string RenderDiagnosis(const std::vector<Diagnosis>& diagnoses) {
   std::string text;
   for (const auto& [check, finding] : diagnoses) {
     const bool ok = finding.health == Health::kOk;
-    text += fmt::format("{:<8} {:<20} {}\n", ok ? "OK" : Word(finding.health), check->title, finding.sentence);
+    text += fmt::format("{:<8} {:<20} {}\n", ok ? "OK" : HealthName(finding.health), check->title, finding.sentence);
     if (!finding.mend.empty()) text += fmt::format("{:<29} mend: {}\n", "", finding.mend);
   }
   const auto limited = std::count_if(diagnoses.begin(), diagnoses.end(),
@@ -54,7 +50,7 @@ std::string RenderDiagnosisJson(const std::vector<Diagnosis>& diagnoses) {
   for (const auto& [check, finding] : diagnoses) {
     checks.push_back({{"id", check->id},
                       {"title", check->title},
-                      {"health", Word(finding.health)},
+                      {"health", HealthName(finding.health)},
                       {"sentence", finding.sentence},
                       {"mend", finding.mend}});
   }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "agent/doctor/checks.h"
@@ -18,6 +19,9 @@ std::vector<Diagnosis> Diagnose(System& system);
 
 // True if nothing failed: `kiln record` should work.
 bool CanRecord(const std::vector<Diagnosis>& diagnoses);
+
+// "ok", "limited", "failed".
+std::string_view HealthName(Health health);
 
 // A line per check; a second one with the command where there is something to mend; a verdict at the end.
 std::string RenderDiagnosis(const std::vector<Diagnosis>& diagnoses);

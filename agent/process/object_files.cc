@@ -3,8 +3,11 @@
 
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <climits>
+#include <string_view>
 
 #include "symbolizer/vdso.h"
 
@@ -14,10 +17,26 @@ namespace {
 using symbolizer::ElfFile;
 using symbolizer::Miss;
 
-// The very file of a mapping, deleted or not, in any mount namespace: needs CAP_CHECKPOINT_RESTORE (or CAP_SYS_ADMIN),
-// and the range as it is now.
+// The file of a mapping, deleted or not, in any mount namespace: needs CAP_CHECKPOINT_RESTORE (or CAP_SYS_ADMIN). It is
+// the file that is mapped there now: in a program that loads and unloads libraries it may be another one.
 std::string MapFilesPath(Pid pid, const Mapping& mapping) {
   return fmt::format("/proc/{}/map_files/{:x}-{:x}", pid.value, mapping.start.value(), mapping.end.value());
+}
+
+std::string_view LastPart(std::string_view path) {
+  constexpr std::string_view kDeleted = " (deleted)";
+  if (path.ends_with(kDeleted)) path.remove_suffix(kDeleted.size());
+  return path.substr(path.rfind('/') + 1);
+}
+
+// Whether `file`, opened by MapFilesPath, is that of `mapping`. Overlayfs shows other numbers to stat than to the
+// memory map: there the name has to do, its last part, since the rest depends on the mount namespace.
+bool IsMappedFile(const File& file, const Mapping& mapping) {
+  if (file.identity().inode == mapping.inode) return true;
+  if (file.identity().device == mapping.device) return false;
+  char target[PATH_MAX];
+  const ssize_t size = ::readlink(fmt::format("/proc/self/fd/{}", file.fd()).c_str(), target, sizeof(target));
+  return size > 0 && LastPart({target, static_cast<size_t>(size)}) == LastPart(mapping.path);
 }
 
 }  // namespace
@@ -78,7 +97,7 @@ bool ObjectFiles::TryOpen(ObjectFile& object, const Process& process, const Mapp
     }
     // A path alone may lead to a newer file of that name. Only the inode is compared: overlayfs and btrfs show another
     // device number to stat than to the memory map.
-    if (!is_exact && file->identity().inode != mapping.inode) return false;
+    if (is_exact ? !IsMappedFile(*file, mapping) : file->identity().inode != mapping.inode) return false;
     auto elf = ElfFile::Open(*std::move(file));
     if (!elf.ok()) {
       object.miss = symbolizer::MissFromStatus(elf.status());

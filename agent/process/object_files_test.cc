@@ -62,6 +62,24 @@ TEST_F(ObjectFilesTest, APathAloneIsNotBelieved) {
   EXPECT_EQ(Find(files, self_, other).miss, Miss::kNoFile);
 }
 
+// As when a library was unloaded, and another one took its place before anybody looked.
+TEST_F(ObjectFilesTest, WhatIsMappedThereNowIsNotBelieved) {
+  ObjectFiles files;
+  Mapping other = own_;
+  other.inode += 1;
+  EXPECT_EQ(Find(files, self_, other).miss, Miss::kNoFile);
+}
+
+TEST_F(ObjectFilesTest, WhereNumbersDifferByFileSystemTheNameCounts) {
+  ObjectFiles files;
+  Mapping other = own_;
+  other.device += 1;
+  other.inode += 1;
+  EXPECT_EQ(Find(files, self_, other).miss, Miss::kNone);
+  other.path = "/another/name";
+  EXPECT_EQ(Find(files, self_, other).miss, Miss::kNoFile);
+}
+
 TEST_F(ObjectFilesTest, LeavesTheLastDescriptorsToOthers) {
   ObjectFiles files(0);
   const ObjectFile& object = Find(files, self_, own_);

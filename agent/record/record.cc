@@ -28,6 +28,7 @@
 #include "agent/record/statistics.h"
 #include "agent/record/stop_signals.h"
 #include "agent/record/target_watch.h"
+#include "agent/unwind/table_cache.h"
 #include "base/clock.h"
 #include "base/file.h"
 
@@ -59,12 +60,26 @@ Status CheckPidNamespace() {
       "host's (docker run --pid=host, hostPID: true)");
 }
 
+// Where compiled unwind tables are kept; "" = nowhere.
+std::string UnwindCacheFolder(const std::string& option) {
+  if (option == "none") return "";
+  if (!option.empty()) return option;
+  const auto variable = [](const char* name) {
+    const char* value = std::getenv(name);
+    return std::string_view(value != nullptr ? value : "");
+  };
+  const std::string root = DefaultCacheRoot(::geteuid(), variable("XDG_CACHE_HOME"), variable("HOME"));
+  return root.empty() ? "" : fmt::format("{}/{}", root, TableCache::kFolderName);
+}
+
 SessionOptions SessionOptionsFor(const RecordOptions& options, const RE2* comm_regex) {
   SessionOptions session;
   session.sampler.frequency_hz = options.frequency_hz;
   session.sampler.event = options.event == "cycles" ? SamplerEvent::kCycles : SamplerEvent::kCpuClock;
   session.sampler.kernel_stacks = !options.no_kernel;
   session.sampler.cgroups = options.cgroups;
+  session.unwinder.memory_bytes = options.unwind_memory_bytes;
+  session.unwinder.cache_folder = UnwindCacheFolder(options.unwind_cache);
   for (const int pid : options.pids) session.targets.push_back({pid});
   session.sampler.filter_pids = !options.pids.empty() || (!options.command.empty() && !options.all);
   if (comm_regex != nullptr) {

@@ -28,6 +28,34 @@ std::map<std::string, int64_t> StopReasons(const Aggregator& aggregator) {
   return reasons;
 }
 
+nlohmann::ordered_json UnwindStatistics(const Unwinder& unwinder) {
+  const Unwinder::Counts& counts = unwinder.counts();
+  const UnwindTables::Counts& tables = unwinder.table_counts();
+  const TableCompiler::Counts compiled = unwinder.compiler_counts();
+  return {{"stacks_copied", counts.copied},
+          {"stacks_walked", counts.walked},
+          {"stacks_waited", counts.waited},
+          {"stacks_not_awaited", counts.not_awaited},
+          {"stacks_of_replaced_code", counts.replaced},
+          {"samples_by_derived_rules", counts.derived_samples},
+          {"processes_told", counts.processes},
+          {"processes_not_told", counts.processes_full},
+          {"memory_bytes", unwinder.memory().chunk_bytes()},
+          {"used_bytes", unwinder.memory().allocated_bytes()},
+          {"pages_loaded", tables.loaded_pages},
+          {"page_bytes", tables.page_bytes},
+          {"pages_evicted", tables.evicted_pages},
+          {"pages_refused", tables.refused_pages},
+          {"tables", compiled.tables},
+          {"tables_failed", compiled.failed_tables},
+          {"pages_compiled", compiled.pages},
+          {"pages_cached", compiled.cached_pages},
+          {"pages_failed", compiled.failed_pages},
+          {"rows_compiled", compiled.rows},
+          {"bytes_compiled", compiled.bytes},
+          {"compile_cpu_seconds", compiled.cpu_seconds}};
+}
+
 }  // namespace
 
 std::vector<std::pair<std::string, int64_t>> LossProperties(Session& session) {
@@ -49,6 +77,14 @@ std::vector<std::pair<std::string, int64_t>> LossProperties(Session& session) {
   add("kiln.processes.events_lost", session.processes().counts().side_band_lost);
   add("kiln.cpus.without_process_events", session.collector().cpus_without_side_band());
   add("kiln.processes.maps_unknown", session.processes().counts().maps_unknown);
+  const Unwinder& unwinder = session.unwinder();
+  add("kiln.unwind.memory_bytes", unwinder.memory().chunk_bytes());
+  add("kiln.unwind.evictions", unwinder.table_counts().evicted_pages);
+  add("kiln.unwind.pages_refused", unwinder.table_counts().refused_pages);
+  add("kiln.unwind.pages_failed", unwinder.compiler_counts().failed_pages);
+  add("kiln.unwind.processes_unknown", unwinder.counts().processes_full);
+  add("kiln.unwind.stacks_not_awaited", unwinder.counts().not_awaited);
+  add("kiln.unwind.samples_by_derived_rules", unwinder.counts().derived_samples);
   return properties;
 }
 
@@ -75,6 +111,7 @@ std::string RenderStatistics(Session& session, const Costs& costs, const NamingC
   json["maps_unknown"] = session.processes().counts().maps_unknown;
   json["side_band_lost"] = session.processes().counts().side_band_lost;
   json["cpu_changes"] = session.collector().cpu_changes();
+  json["unwind"] = UnwindStatistics(session.unwinder());
   for (const auto& [reason, samples] : StopReasons(aggregator)) json["stop_reasons"][reason] = samples;
   json["frames"] = naming.frames;
   json["frames_unnamed"] = naming.missed;

@@ -47,6 +47,7 @@ Status ProcessPublisher::Publish(Pid pid, const Facts& facts, std::span<const ki
                                               .ranges = where.ref,
                                               .flags = facts.flags,
                                               .stale = 0,
+                                              .stamp = ++last_stamp_,
                                               .reserved = {}};
   if (Status status = kernel_.SetProcess(pid, *ref); !status.ok()) {
     memory_.memory().Free(*ref, sizeof(kiln_process));

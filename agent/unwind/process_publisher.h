@@ -58,6 +58,7 @@ class ProcessPublisher {
   SharedMemory& memory_;
   absl::flat_hash_map<uint64_t, Ranges> ranges_;  // by version
   absl::flat_hash_map<Pid, Published> published_;
+  uint32_t last_stamp_ = 0;
 };
 
 }  // namespace kiln::agent

@@ -27,7 +27,7 @@ void* StackWalker::TableValue(void* context, uint32_t number) {
 
 int StackWalker::ReadUser(void* context, void* to, uint32_t bytes, uint64_t address) {
   auto* self = static_cast<StackWalker*>(context);
-  const uint64_t offset = address - self->stack_.header->regs.sp;
+  const uint64_t offset = address - (self->stack_.header->regs.sp - KILN_RED_ZONE_BYTES);
   if (offset > self->stack_.bytes.size() || self->stack_.bytes.size() - offset < bytes) {
     self->left_copy_ = true;
     return -1;

@@ -1,53 +1,158 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/unwind/table_compiler.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/clock.h"
-#include "symbolizer/unwind/unwind_table_builder.h"
+#include "symbolizer/unwind/code_span.h"
 
 namespace kiln::agent {
+namespace {
+
+// Of compiled pages that are kept to be stored together.
+constexpr uint64_t kMaxUnstoredBytes = 16 << 20;
+
+}  // namespace
 
 struct TableCompiler::Table {
-  std::unique_ptr<symbolizer::UnwindTableBuilder> builder;  // nullptr: the file can't be read
+  struct NewPage {
+    uint32_t index;
+    std::vector<uint32_t> words;  // empty: it could not be made
+  };
+
+  std::optional<TableKey> key;      // nullopt: not to be cached
+  std::optional<TableFile> cached;  // what the cache had when the table was opened
+  // Opened for the first page that the cache lacks.
+  bool is_open = false;
+  TableSource source;  // without a builder if the file can't be read
+  std::vector<NewPage> unstored;
+
+  uint32_t number = 0;
+  const symbolizer::ElfFile* elf = nullptr;
+  DebugFilePlaces places;
+  std::vector<bool> done;  // by page
+  uint32_t next = 0;       // no page below it is left
 };
 
-TableCompiler::TableCompiler(const std::string&) {}
+TableCompiler::TableCompiler(const std::string& cache_folder) {
+  if (cache_folder.empty()) return;
+  cache_.emplace(cache_folder);
+  counts_.cache = cache_->status();
+}
+
 TableCompiler::~TableCompiler() = default;
 
-TableCompiler::Table& TableCompiler::Open(uint32_t table, const symbolizer::ElfFile& elf) {
+TableCompiler::Table& TableCompiler::Open(uint32_t table, const symbolizer::ElfFile& elf,
+                                          const DebugFilePlaces& places) {
   if (table >= tables_.size()) tables_.resize(table + 1);
   std::unique_ptr<Table>& entry = tables_[table];
   if (entry != nullptr) return *entry;
   entry = std::make_unique<Table>();
-  if (auto builder = symbolizer::UnwindTableBuilder::Open(elf); builder.ok()) {
-    entry->builder = *std::move(builder);
-    ++counts_.tables;
-  } else {
-    ++counts_.failed_tables;
+  entry->number = table;
+  entry->elf = &elf;
+  entry->places = places;
+  if (const auto span = symbolizer::FindCodeSpan(elf); span.ok()) {
+    entry->done.resize(std::min<uint32_t>(span->page_count, KILN_MAX_DIRECTORY_PAGES));
   }
+  ahead_ = std::min<size_t>(ahead_, table);
+  if (!cache_ || elf.file() == nullptr) return *entry;
+  const auto fingerprint = TakeFingerprint(*elf.file());
+  if (!fingerprint.ok()) return *entry;
+  entry->key = MakeTableKey(elf.build_id(), *fingerprint, elf.machine());
+  entry->cached = cache_->Find(*entry->key);
   return *entry;
 }
 
-CompiledPage TableCompiler::Compile(uint32_t table, const symbolizer::ElfFile& elf, uint32_t page) {
+bool TableCompiler::TakeFromCache(Table& table, CompiledPage& page) {
+  if (!table.cached) return false;
+  page.tracked = table.cached->facts().tracked;
+  switch (table.cached->page_state(page.page)) {
+    case PageState::kMissing: return false;
+    case PageState::kFailed: return true;
+    case PageState::kCompiled: break;
+  }
+  page.words.resize(table.cached->page_words(page.page));
+  if (table.cached->ReadPage(page.page, page.words).ok()) return true;
+  page.words.clear();
+  table.cached.reset();
+  cache_->Discard(*table.key);
+  return false;
+}
+
+void TableCompiler::CompileNow(Table& table, const symbolizer::ElfFile& elf, const DebugFilePlaces& places,
+                               CompiledPage& page) {
+  if (!std::exchange(table.is_open, true)) {
+    auto source = OpenTableSource(elf, places);
+    if (source.ok()) table.source = *std::move(source);
+    ++(table.source.builder != nullptr ? counts_.tables : counts_.failed_tables);
+    if (table.source.debug_file != nullptr) {
+      ++counts_.debug_files;
+      table.key.reset();  // which does not tell whether the debug file was there
+    }
+  }
+  symbolizer::UnwindTableBuilder* const builder = table.source.builder.get();
+  if (builder == nullptr || page.page >= builder->page_count()) return;
+  page.tracked = builder->tracked();
+  builder->CompilePage(page.page, page.words);
+  if (!page.words.empty()) {
+    ++counts_.pages;
+    counts_.rows += reinterpret_cast<const kiln_page*>(page.words.data())->row_count;
+    counts_.bytes += page.words.size() * sizeof(uint32_t);
+  }
+  if (!table.key) return;
+  table.unstored.push_back({.index = page.page, .words = page.words});
+  unstored_bytes_ += page.words.size() * sizeof(uint32_t);
+}
+
+CompiledPage TableCompiler::Compile(uint32_t table, const symbolizer::ElfFile& elf, const DebugFilePlaces& places,
+                                    uint32_t page) {
   const double start = ThreadCpuSeconds();
   CompiledPage compiled{.table = table, .page = page, .tracked = KILN_NO_REGISTER, .words = {}};
-  Table& opened = Open(table, elf);
-  if (opened.builder != nullptr && page < opened.builder->page_count()) {
-    compiled.tracked = opened.builder->tracked();
-    opened.builder->CompilePage(page, compiled.words);
-  }
-  if (compiled.words.empty()) {
-    ++counts_.failed_pages;
+  Table& opened = Open(table, elf, places);
+  if (page < opened.done.size()) opened.done[page] = true;
+  if (TakeFromCache(opened, compiled)) {
+    ++counts_.cached_pages;
   } else {
-    ++counts_.pages;
-    counts_.rows += reinterpret_cast<const kiln_page*>(compiled.words.data())->row_count;
-    counts_.bytes += compiled.words.size() * sizeof(uint32_t);
+    CompileNow(opened, elf, places, compiled);
   }
+  if (compiled.words.empty()) ++counts_.failed_pages;
+  if (unstored_bytes_ > kMaxUnstoredBytes) Store();
   counts_.cpu_seconds += ThreadCpuSeconds() - start;
   return compiled;
 }
 
-void TableCompiler::Store() {}
+std::optional<CompiledPage> TableCompiler::CompileAhead() {
+  for (; ahead_ < tables_.size(); ++ahead_) {
+    Table* const table = tables_[ahead_].get();
+    if (table == nullptr) continue;
+    while (table->next < table->done.size() && table->done[table->next]) ++table->next;
+    if (table->next < table->done.size()) return Compile(table->number, *table->elf, table->places, table->next);
+    // All is made: what it was made from takes much memory.
+    if (table->unstored.empty()) Close(*table);
+  }
+  return std::nullopt;
+}
+
+void TableCompiler::Close(Table& table) {
+  table.source = {};
+  table.is_open = false;
+}
+
+void TableCompiler::Store() {
+  if (!cache_) return;
+  for (const std::unique_ptr<Table>& table : tables_) {
+    if (table == nullptr || table->unstored.empty()) continue;
+    std::vector<TableCache::Page> pages;
+    for (const Table::NewPage& page : table->unstored) pages.push_back({.index = page.index, .words = page.words});
+    const symbolizer::UnwindTableBuilder& builder = *table->source.builder;
+    const TableFacts facts{.base = builder.base(), .page_count = builder.page_count(), .tracked = builder.tracked()};
+    cache_->Store(*table->key, facts, pages);
+    table->unstored.clear();
+    if (table->next == table->done.size()) Close(*table);
+  }
+  unstored_bytes_ = 0;
+  counts_.cache = cache_->status();
+}
 
 }  // namespace kiln::agent

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "agent/unwind/table_cache.h"
+#include "agent/unwind/table_source.h"
 #include "symbolizer/elf_file.h"
 
 namespace kiln::agent {
@@ -23,22 +25,27 @@ struct CompiledPage {
 class TableCompiler {
  public:
   struct Counts {
-    uint64_t tables = 0;         // object files with at least one page
+    uint64_t tables = 0;         // object files that were compiled from, wholly or in part
     uint64_t failed_tables = 0;  // object files of which nothing could be read
+    uint64_t debug_files = 0;    // tables with unwind information from a separate debug file
     uint64_t pages = 0;          // compiled
     uint64_t cached_pages = 0;   // taken from the disk instead
     uint64_t failed_pages = 0;
-    uint64_t rows = 0;  // of the compiled pages
-    uint64_t bytes = 0;
-    double cpu_seconds = 0;  // of compiling
+    uint64_t rows = 0;        // of the compiled pages
+    uint64_t bytes = 0;       // of the compiled pages
+    double cpu_seconds = 0;   // all of this object's work
+    Status cache = Status();  // why the cache is off, in words for the user
   };
 
   // "" for no cache.
   explicit TableCompiler(const std::string& cache_folder);
   ~TableCompiler();
 
-  // `table` names the object file, always the same one.
-  CompiledPage Compile(uint32_t table, const symbolizer::ElfFile& elf, uint32_t page);
+  // `table` names the object file, always the same one. `elf` must stay. `places` is where its debug file may be.
+  CompiledPage Compile(uint32_t table, const symbolizer::ElfFile& elf, const DebugFilePlaces& places, uint32_t page);
+  // A page that nobody has asked for yet, of an object file of which others were asked for: code is run more than once,
+  // and not only where it was seen. nullopt if there is none left.
+  std::optional<CompiledPage> CompileAhead();
   // Writes what was compiled since the last call to the cache.
   void Store();
 
@@ -46,9 +53,15 @@ class TableCompiler {
 
  private:
   struct Table;
-  Table& Open(uint32_t table, const symbolizer::ElfFile& elf);
+  Table& Open(uint32_t table, const symbolizer::ElfFile& elf, const DebugFilePlaces& places);
+  void Close(Table& table);
+  bool TakeFromCache(Table& table, CompiledPage& page);
+  void CompileNow(Table& table, const symbolizer::ElfFile& elf, const DebugFilePlaces& places, CompiledPage& page);
 
+  std::optional<TableCache> cache_;
   std::vector<std::unique_ptr<Table>> tables_;  // by number; nullptr = not opened
+  size_t ahead_ = 0;                            // no table below it has pages left
+  uint64_t unstored_bytes_ = 0;
   Counts counts_;
 };
 

@@ -51,6 +51,14 @@ void TableWorker::Compile(const Request& request) {
   work_.notify_one();
 }
 
+void TableWorker::SetAhead(bool on) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (std::exchange(ahead_, on) == on) return;
+  }
+  work_.notify_one();
+}
+
 void TableWorker::AwaitReaders() {
   {
     const std::lock_guard lock(mutex_);
@@ -84,8 +92,35 @@ void TableWorker::KeepToBudget(std::unique_lock<std::mutex>& lock) {
     return (ThreadCpuSeconds() - allowed) / kCpuShare;
   };
   for (double ahead = ahead_seconds(); ahead > 0 && !finishing_ && !stopping_; ahead = ahead_seconds()) {
-    work_.wait_for(lock, std::chrono::duration<double>(ahead));
+    if (await_readers_) {
+      ServeReaders(lock);
+    } else {
+      work_.wait_for(lock, std::chrono::duration<double>(ahead));
+    }
   }
+}
+
+void TableWorker::ServeReaders(std::unique_lock<std::mutex>& lock) {
+  if (!std::exchange(await_readers_, false)) return;
+  const bool was_busy = std::exchange(busy_, true);
+  lock.unlock();
+  AwaitGracePeriod();
+  lock.lock();
+  results_.readers_gone = true;
+  wake_();
+  busy_ = was_busy;
+  if (!was_busy) idle_.notify_all();
+}
+
+bool TableWorker::CompileAhead(std::unique_lock<std::mutex>& lock) {
+  KeepToBudget(lock);
+  lock.unlock();
+  std::optional<CompiledPage> page = compiler_.CompileAhead();
+  lock.lock();
+  if (!page) return false;
+  results_.ahead.push_back(*std::move(page));
+  counts_ = compiler_.counts();
+  return true;
 }
 
 void TableWorker::Run() {
@@ -95,6 +130,7 @@ void TableWorker::Run() {
     busy_ = false;
     if (requests_.empty() && !await_readers_) {
       idle_.notify_all();
+      if (ahead_ && !stopping_ && CompileAhead(lock)) continue;
       // Between two bursts of work is the time to write tables to the disk.
       const auto has_work = [this] { return stopping_ || !requests_.empty() || await_readers_; };
       if (!work_.wait_for(lock, std::chrono::seconds(2), has_work)) {
@@ -106,13 +142,7 @@ void TableWorker::Run() {
     }
     if (stopping_) break;
     busy_ = true;
-    if (std::exchange(await_readers_, false)) {
-      lock.unlock();
-      AwaitGracePeriod();
-      lock.lock();
-      results_.readers_gone = true;
-      wake_();
-    }
+    ServeReaders(lock);
     if (requests_.empty()) continue;
     KeepToBudget(lock);
     if (stopping_) break;
@@ -120,10 +150,11 @@ void TableWorker::Run() {
     requests.swap(requests_);
     for (const Request& request : requests) {
       lock.unlock();
-      CompiledPage page = compiler_.Compile(request.table, *request.elf, request.page);
+      CompiledPage page = compiler_.Compile(request.table, *request.elf, *request.places, request.page);
       lock.lock();
       results_.pages.push_back(std::move(page));
       counts_ = compiler_.counts();
+      ServeReaders(lock);
       KeepToBudget(lock);
       if (stopping_) break;
     }

@@ -20,21 +20,28 @@ class TableWorker {
  public:
   struct Request {
     uint32_t table;
-    const symbolizer::ElfFile* elf;  // must stay
+    const symbolizer::ElfFile* elf;                 // must stay
+    std::shared_ptr<const DebugFilePlaces> places;  // of its debug file; shared with whoever asks for further pages
     uint32_t page;
   };
   struct Results {
-    std::vector<CompiledPage> pages;
-    bool readers_gone = false;  // a wait asked for by AwaitReaders has ended
+    std::vector<CompiledPage> pages;  // that were asked for
+    std::vector<CompiledPage> ahead;  // that were not
+    bool readers_gone = false;        // a wait asked for by AwaitReaders has ended
   };
 
-  // `wake` is called on the worker's thread when there are results. `cache_folder` as TableCompiler's.
+  // `wake` is called on the worker's thread when there are results, and must not call back. `cache_folder` as
+  // TableCompiler's.
   TableWorker(std::function<void()> wake, const std::string& cache_folder);
   // What is under way is finished, what was asked for beyond is dropped.
   ~TableWorker();
 
   void Compile(const Request& request);
-  // Waits until all BPF programs that run now have ended, after what was asked for before.
+  // Whether pages are made that nobody has asked for yet (Results::ahead), when there is nothing else to do. On at
+  // first.
+  void SetAhead(bool on);
+  // Waits until all BPF programs that run now have ended. That comes before pages, and costs no CPU time of the budget:
+  // memory is waiting for it.
   void AwaitReaders();
 
   Results Take();
@@ -46,7 +53,10 @@ class TableWorker {
 
  private:
   void Run();
+  bool CompileAhead(std::unique_lock<std::mutex>& lock);
+  // These let go of the lock in between.
   void KeepToBudget(std::unique_lock<std::mutex>& lock);
+  void ServeReaders(std::unique_lock<std::mutex>& lock);
 
   const std::function<void()> wake_;
   mutable std::mutex mutex_;
@@ -54,6 +64,7 @@ class TableWorker {
   std::condition_variable idle_;
   std::vector<Request> requests_;
   bool await_readers_ = false;
+  bool ahead_ = true;
   bool busy_ = false;
   bool finishing_ = false;
   bool stopping_ = false;

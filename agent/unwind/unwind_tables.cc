@@ -27,7 +27,8 @@ kiln_directory* UnwindTables::DirectoryOf(const Object& object) {
   return reinterpret_cast<kiln_directory*>(memory_.memory().Words(object.table.directory).data());
 }
 
-StatusOr<UnwindTables::Table> UnwindTables::Find(uint32_t object, const symbolizer::ElfFile& elf) {
+StatusOr<UnwindTables::Table> UnwindTables::Find(uint32_t object, const symbolizer::ElfFile& elf,
+                                                 absl::FunctionRef<DebugFilePlaces()> places) {
   if (const auto found = objects_.find(object); found != objects_.end()) return found->second.table;
   KILN_ASSIGN_OR_RETURN(const symbolizer::CodeSpan span, symbolizer::FindCodeSpan(elf));
   const uint32_t page_count = std::min<uint32_t>(span.page_count, KILN_MAX_DIRECTORY_PAGES);
@@ -35,6 +36,7 @@ StatusOr<UnwindTables::Table> UnwindTables::Find(uint32_t object, const symboliz
   if (!directory) return absl::UnavailableError("unwind table memory is used up");
   Object& added = objects_[object];
   added = {.elf = &elf,
+           .places = std::make_shared<const DebugFilePlaces>(places()),
            .table = {.directory = *directory, .base = span.base},
            .page_count = page_count,
            .pages = std::vector<PageState>(page_count, PageState::kMissing),
@@ -61,7 +63,7 @@ bool UnwindTables::Request(PageId id) {
   if (state == PageState::kFailed || object.refused[id.page] >= kMaxRefusals) return false;
   if (state == PageState::kMissing) {
     state = PageState::kRequested;
-    worker_.Compile({.table = id.table, .elf = object.elf, .page = id.page});
+    worker_.Compile({.table = id.table, .elf = object.elf, .places = object.places, .page = id.page});
   }
   return true;
 }
@@ -70,6 +72,7 @@ bool UnwindTables::Place(const CompiledPage& page) {
   Object& object = objects_.at(page.table);
   kiln_directory& directory = *DirectoryOf(object);
   PageState& state = object.pages[page.page];
+  if (state == PageState::kLoaded) return true;  // made ahead, and asked for at the same time
   if (page.words.empty()) {
     state = PageState::kFailed;
     Store(directory.pages[page.page], KILN_PAGE_FAILED);

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <absl/functional/function_ref.h>
+
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <unordered_map>
 #include <vector>
@@ -44,13 +47,15 @@ class UnwindTables {
 
   // The table of the object file that the caller numbers `object`. Makes its directory, with no page loaded.
   // kUnavailable if there is no memory for that now; other errors last: the file has no code, or too much. `elf` must
-  // stay.
-  StatusOr<Table> Find(uint32_t object, const symbolizer::ElfFile& elf);
+  // stay. `places` is asked only at first, for where the file's debug file may be.
+  StatusOr<Table> Find(uint32_t object, const symbolizer::ElfFile& elf, absl::FunctionRef<DebugFilePlaces()> places);
   // The page that holds `address` of a file; nullopt if it has none there.
   std::optional<PageId> PageOf(kiln_ref directory, uint64_t offset) const;
 
   // Has the page made unless it is there or under way. False if it can't be had: it failed, or was refused too often.
   bool Request(PageId id);
+  // Whether the page is not there.
+  bool Lacks(PageId id) const { return objects_.at(id.table).pages[id.page] != PageState::kLoaded; }
   // Puts a page from the worker into place. False if there is no room yet: to be offered again after the next wait for
   // readers (SharedMemory), for which pages have been retired.
   bool Place(const CompiledPage& page);
@@ -67,6 +72,7 @@ class UnwindTables {
   enum class PageState : uint8_t { kMissing, kRequested, kLoaded, kFailed };
   struct Object {
     const symbolizer::ElfFile* elf;
+    std::shared_ptr<const DebugFilePlaces> places;
     Table table;
     uint32_t page_count;
     std::vector<PageState> pages;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "agent/collect/frame_words.h"
+#include "agent/unwind/code_walker.h"
 #include "base/clock.h"
 
 namespace kiln::agent {
@@ -14,7 +15,7 @@ namespace {
 constexpr uint64_t kMaxWaitingBytes = 32 << 20;
 // So many times may a sample come upon a further page that is missing. Each round lasts some milliseconds.
 constexpr int kMaxRounds = 64;
-constexpr uint64_t kEpochNs = 1'000'000'000;
+constexpr uint64_t kEpochNs = 10'000'000'000;
 // Addresses outside of all known code that are looked for in vain before the kernel side stops asking.
 constexpr uint32_t kMaxUnknownAddresses = 16;
 
@@ -60,22 +61,17 @@ Unwinder::~Unwinder() = default;
 
 kiln_code_range Unwinder::RangeOf(const Process& process, const Mapping& mapping) {
   kiln_code_range range{};
-  range.walker = KILN_WALKER_FRAME_POINTER;
-  if (!mapping.is_file() && mapping.path != "[vdso]") return range;  // generated code
-  const ObjectId id = locator_.FindObject(process, mapping);
-  const ObjectFile& object = locator_.objects().object(id);
-  if (object.miss == symbolizer::Miss::kNotElf) return range;
-  range.walker = KILN_WALKER_NONE;
-  range.ref = KILN_STOP_FILE_UNREADABLE;
-  if (!object.elf) return range;
-  range.ref = KILN_STOP_NO_CFI;
-  const auto elf_address = object.elf->ToElfAddress(mapping.offset);
-  if (!elf_address) return range;
-  range.walker = KILN_WALKER_TABLE;
-  range.ref = 0;
-  if (const auto table = tables_.Find(id.value, *object.elf); table.ok()) {
+  std::optional<ObjectId> id;
+  if (HasObject(mapping)) id = locator_.FindObject(process, mapping);
+  const ObjectFile* object = id ? &locator_.objects().object(*id) : nullptr;
+  const CodeWalker walker = ChooseWalker(mapping, object);
+  range.walker = walker.walker;
+  if (walker.walker == KILN_WALKER_NONE) range.ref = walker.stop;
+  if (walker.walker != KILN_WALKER_TABLE) return range;
+  const auto places = [&] { return DebugFilePlacesOf(process.pid.value, object->path); };
+  if (const auto table = tables_.Find(id->value, *object->elf, places); table.ok()) {
     range.ref = table->directory;
-    range.base = mapping.start.value() - (elf_address->value() - table->base.value());
+    range.base = mapping.start.value() - (walker.address.value() - table->base.value());
   } else if (!absl::IsUnavailable(table.status())) {
     range.walker = KILN_WALKER_NONE;
     range.ref = KILN_STOP_NO_CFI;
@@ -106,13 +102,18 @@ std::shared_ptr<const Unwinder::Code> Unwinder::CodeOf(Process& process, uint64_
 bool Unwinder::Walk(const StackCopy& stack, const Code& code, StackWalker::Walked& walked, PageId& missing) {
   walked = walker_.Walk(stack, code.ranges, code.version, tables_.epoch());
   if (walked.stop != KILN_STOP_TABLE_MISSING) return true;
-  const uint64_t address = LastAddress(walked.words);
-  const kiln_code_range* range = FindCodeRange(code.ranges, address);
-  if (range == nullptr || range->walker != KILN_WALKER_TABLE || range->ref == 0) return true;
-  const auto page = tables_.PageOf(range->ref, address - range->base);
-  if (!page || !tables_.Request(*page)) return true;
+  const auto page = RequestPageOf(walked.words, code);
+  if (!page) return true;
   missing = *page;
   return false;
+}
+
+std::optional<PageId> Unwinder::RequestPageOf(std::span<const uint64_t> words, const Code& code) {
+  const uint64_t address = LastAddress(words);
+  const kiln_code_range* range = FindCodeRange(code.ranges, address);
+  if (range == nullptr || range->walker != KILN_WALKER_TABLE || range->ref == 0) return std::nullopt;
+  const auto page = tables_.PageOf(range->ref, address - range->base);
+  return page && tables_.Request(*page) ? page : std::nullopt;
 }
 
 void Unwinder::OnSample(const RawSample& sample, Process& process, Deliver deliver_walked) {
@@ -137,13 +138,9 @@ void Unwinder::OnSample(const RawSample& sample, Process& process, Deliver deliv
     deliver(sample, Now(process));
     return;
   }
+  // The next stack shall be better off, also where this one can't be walked to the place for lack of memory.
+  if (sample.user_stop == KILN_STOP_TABLE_MISSING) RequestPageOf(sample.user, *code);
   if (sample.stack.header == nullptr) {
-    // Nothing to walk with, but the next one shall be better off.
-    const uint64_t address = LastAddress(sample.user);
-    const kiln_code_range* range = FindCodeRange(code->ranges, address);
-    if (range != nullptr && range->walker == KILN_WALKER_TABLE && range->ref != 0) {
-      if (const auto page = tables_.PageOf(range->ref, address - range->base)) tables_.Request(*page);
-    }
     deliver(sample, Now(process));
     return;
   }
@@ -297,6 +294,17 @@ bool Unwinder::TakeResults(Deliver deliver) {
       Retry({page.table, page.page}, deliver);
     } else {
       unplaced_.push_back(std::move(page));
+    }
+  }
+  // Pages that were made ahead get half of the memory: the rest is for those that are needed.
+  for (const CompiledPage& page : results.ahead) {
+    const PageId id{page.table, page.page};
+    if (!tables_.Lacks(id)) continue;
+    if (memory_.allocated_bytes() + page.words.size() * sizeof(uint32_t) > memory_.budget_bytes() / 2 ||
+        !memory_.source_status().ok()) {
+      worker_.SetAhead(false);
+    } else if (tables_.Place(page)) {
+      Retry(id, deliver);
     }
   }
   if (shared_.BeginWait()) worker_.AwaitReaders();

@@ -101,6 +101,8 @@ class Unwinder {
   kiln_code_range RangeOf(const Process& process, const Mapping& mapping);
   // Walks the copied stack. True if that is final; else `missing` is what it lacks.
   bool Walk(const StackCopy& stack, const Code& code, StackWalker::Walked& walked, PageId& missing);
+  // Has the page made that the last frame of `words` lies in. nullopt if it is not to be had.
+  std::optional<PageId> RequestPageOf(std::span<const uint64_t> words, const Code& code);
   void Learn(const RawSample& sample, Process& process, const std::shared_ptr<const Code>& code);
   void Wait(const RawSample& sample, Process& process, std::shared_ptr<const Code> code, PageId missing);
   void Retry(PageId page, Deliver deliver);

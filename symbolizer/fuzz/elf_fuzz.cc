@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // ElfFile and SymbolTable on any bytes. What is found has to be consistent: sections that are read have their size,
-// and each name that is looked up is within the limits.
+// and each name that is looked up is within the limits. A debug link names
+// no place but a file.
+#include <elf.h>
+
 #include <cstdint>
 #include <cstdlib>
 #include <vector>
 
+#include "symbolizer/debug_file.h"
 #include "symbolizer/elf_file.h"
 #include "symbolizer/string_table.h"
 #include "symbolizer/symbol_table.h"
@@ -29,9 +33,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   Check(elf->build_id().size() <= 2 * kMaxBuildIdBytes);
   (void)elf->FindSection(".symtab");
+  if (const auto link = ReadDebugLink(*elf)) {
+    Check(!link->name.empty() && link->name != ".." && link->name.find('/') == std::string::npos);
+  }
   for (const ElfFile::Section& section : elf->sections()) {
     const auto content = elf->ReadSection(section, 1 << 20);
-    if (content.ok()) Check(content->size() == section.size);
+    if (content.ok() && (section.flags & SHF_COMPRESSED) == 0) Check(content->size() == section.size);
+    if (content.ok()) Check(content->size() <= 1 << 20);
   }
   const StatusOr<SymbolTable> table = SymbolTable::Read(*elf);
   for (const ElfFile::Segment& segment : elf->segments()) {

@@ -41,6 +41,17 @@ struct TestSection {
   uint64_t entry_size = 0;
 };
 
+inline Elf64_Phdr LoadSegment(uint64_t offset, uint64_t address, uint64_t size, uint32_t flags) {
+  return {.p_type = PT_LOAD,
+          .p_flags = flags,
+          .p_offset = offset,
+          .p_vaddr = address,
+          .p_paddr = address,
+          .p_filesz = size,
+          .p_memsz = size,
+          .p_align = 4096};
+}
+
 class ElfBuilder {
  public:
   std::function<void(Elf64_Ehdr&)> patch_header = [](Elf64_Ehdr&) {};
@@ -80,6 +91,11 @@ class ElfBuilder {
                 .entry_size = sizeof(Elf64_Sym)});
   }
   void AddSegment(const Elf64_Phdr& segment) { segments_.push_back(segment); }
+  // A PT_LOAD segment whose content is `bytes`.
+  void AddLoadedBytes(uint64_t address, const std::string& bytes, uint32_t flags) {
+    blobs_.push_back({.segment = segments_.size(), .bytes = bytes});
+    AddSegment(LoadSegment(0, address, bytes.size(), flags));
+  }
   // A segment whose content is `bytes`.
   void AddNoteSegment(const std::string& bytes, uint64_t alignment) {
     blobs_.push_back({.segment = segments_.size(), .bytes = bytes});
@@ -167,17 +183,6 @@ class ElfBuilder {
   std::vector<Elf64_Phdr> segments_;
   std::vector<Blob> blobs_;
 };
-
-inline Elf64_Phdr LoadSegment(uint64_t offset, uint64_t address, uint64_t size, uint32_t flags) {
-  return {.p_type = PT_LOAD,
-          .p_flags = flags,
-          .p_offset = offset,
-          .p_vaddr = address,
-          .p_paddr = address,
-          .p_filesz = size,
-          .p_memsz = size,
-          .p_align = 4096};
-}
 
 // A note as it stands in a PT_NOTE segment; name and description are padded to `alignment`.
 inline std::string Note(uint32_t type, std::string name, std::string description, size_t alignment = 4) {

@@ -62,6 +62,9 @@ HeaderBytes ReadHeader(const ElfFile& elf, ElfAddress address) {
 
 std::unique_ptr<CfiRows> LoadEhFrame(const ElfFile& elf, const ElfFile& code, const UnwindMachine& machine,
                                      UnwindCounts& counts) {
+  // A debug file keeps the headers of what it left out; what they lead to is something else.
+  const ElfFile::Section* named = elf.FindSection(".eh_frame");
+  if (named != nullptr && named->type == SHT_NOBITS) return nullptr;
   std::unique_ptr<const CfiSection> section = ReadSection(elf, CfiSection::Kind::kEhFrame, ".eh_frame", counts);
   HeaderBytes found;
   if (elf.eh_frame_header()) found = ReadHeader(elf, *elf.eh_frame_header());

@@ -138,7 +138,7 @@ std::optional<UnwindIssue> CfiProgram::MoveTo(Run& run, uint64_t location) {
   if (location == run.location) return std::nullopt;
   if (run.changed && run.location < run.end) run.sink->Add(run.location, run.state);
   run.changed = false;
-  run.location = location;
+  run.location = run.sink->IsFull() ? run.end : location;
   return std::nullopt;
 }
 

@@ -61,6 +61,8 @@ class CfiStateSink {
  public:
   virtual ~CfiStateSink() = default;
   virtual void Add(uint64_t address, const CfiState& state) = 0;
+  // True if no state that may still come is of use: the program ends.
+  virtual bool IsFull() const { return false; }
 };
 
 // Thread-compatible.

@@ -30,6 +30,7 @@ class CfiRows::Rules final : public CfiStateSink {
     const bool keeps_tracked = rows_.tracked_ != kNoDwarfRegister;
     sink_.Add(ElfAddress(address), RuleFromState(rows_.machine_, state, keeps_tracked, signal_frame_, rows_.counts_));
   }
+  bool IsFull() const override { return sink_.IsFull(); }
 
  private:
   const CfiRows& rows_;

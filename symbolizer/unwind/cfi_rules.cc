@@ -187,6 +187,7 @@ kiln_rule RuleFromState(const UnwindMachine& machine, const CfiState& state, boo
   // A rule makes the CFA the caller's stack pointer. Where the two differ (longjmp) the stack pointer is what matters,
   // if nothing else hangs on the CFA.
   const CfiFormula sp = StackPointerFormula(machine, state[CfiColumn::kSp], cfa);
+  if (cfa.form != Form::kUnknown && sp.form == Form::kUnknown) return refuse(UnwindIssue::kStackPointer);
   if (const auto issue = SetCfa(machine, sp, rule)) return refuse(*issue);
   const bool only_sp = sp != cfa;
 

@@ -35,7 +35,7 @@ bool ReadAugmentation(std::string_view letters, ByteReader& reader, const Pointe
         if (!in.Read(cie.pointer_encoding)) return false;
         break;
       case 'P':  // personality routine: usually indirect, so read over it by its format
-        if (!in.Read(encoding)) return false;
+        if (!in.Read(encoding) || encoding == kPointerAligned) return false;
         if (encoding != kPointerOmitted && !ReadPointerValue(in, encoding, pointer)) return false;
         break;
       case 'L':

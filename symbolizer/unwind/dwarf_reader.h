@@ -29,6 +29,7 @@ enum PointerEncoding : uint8_t {
   kPointerPcRelative = 0x10,
   kPointerTextRelative = 0x20,
   kPointerDataRelative = 0x30,
+  kPointerAligned = 0x50,  // a format of its own; not read
   kPointerBaseMask = 0x70,
   kPointerIndirect = 0x80,
   kPointerOmitted = 0xff,

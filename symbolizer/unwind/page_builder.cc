@@ -66,6 +66,8 @@ void PageBuilder::Start(ElfAddress begin) {
   begin_ = begin.value();
   window_begin_ = begin_;
   window_end_ = begin_ + kPageBytes;
+  first_ = begin_;
+  is_full_ = false;
   rows_.clear();
   blocks_.clear();
   rules_.clear();
@@ -79,10 +81,14 @@ void PageBuilder::SetWindow(ElfAddress begin, ElfAddress end, ElfAddress first) 
   window_begin_ = std::max(begin.value(), begin_);
   window_end_ = std::min(end.value(), begin_ + kPageBytes);
   first_ = first.value();
+  is_full_ = false;
 }
 
 void PageBuilder::Add(ElfAddress address, const kiln_rule& rule) {
-  if (address.value() >= window_end_ && address.value() > first_) return;
+  if (address.value() >= window_end_ && address.value() > first_) {
+    is_full_ = true;
+    return;
+  }
   const uint64_t at = address.value() <= first_ ? window_begin_ : std::max(address.value(), window_begin_);
   // Sources promise ascending rows; a row that goes back would end up at a wrong place.
   if (at > pending_address_) {

@@ -26,6 +26,8 @@ class PageBuilder final : public RowSink {
   // a hole.
   void SetWindow(ElfAddress begin, ElfAddress end, ElfAddress first);
   void Add(ElfAddress address, const kiln_rule& rule) override;
+  // Rows have come to the end of the window.
+  bool IsFull() const override { return is_full_; }
 
   // The page, in 32-bit words: struct kiln_page. False if it does not fit KILN_VALUE_BYTES; `words` is empty then.
   bool Finish(std::vector<uint32_t>& words);
@@ -39,6 +41,7 @@ class PageBuilder final : public RowSink {
   uint64_t window_begin_ = 0;
   uint64_t window_end_ = 0;
   uint64_t first_ = 0;
+  bool is_full_ = false;
   // The row that the next one may still replace.
   uint64_t pending_address_ = 0;
   kiln_rule pending_{};

@@ -28,6 +28,8 @@ class RowSink {
  public:
   virtual ~RowSink() = default;
   virtual void Add(ElfAddress address, const kiln_rule& rule) = 0;
+  // True if no row that may still come is of use: a source may stop.
+  virtual bool IsFull() const { return false; }
 };
 
 }  // namespace kiln::symbolizer

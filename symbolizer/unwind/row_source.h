@@ -32,10 +32,10 @@ class RowSource {
 class GapFiller {
  public:
   virtual ~GapFiller() = default;
-  // `gap` is executable code between two extents, cut 64 KiB before and behind the page that is made: neighbouring
-  // pages ask for overlapping parts of a long gap, and should get the same rows. Adds rows that begin at gap.begin and
-  // hold to gap.end and returns true; or adds none and returns false, so that the next filler is asked.
-  virtual bool Fill(const CodeExtent& gap, RowSink& sink) = 0;
+  // `gap` is executable code between two extents, all of it; `range` is the part of it that is asked for. Adds rows
+  // that begin at range.begin and hold to range.end and returns true; or adds none and returns false, so that the next
+  // filler is asked.
+  virtual bool Fill(const CodeExtent& gap, const CodeExtent& range, RowSink& sink) = 0;
 };
 
 }  // namespace kiln::symbolizer

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "symbolizer/unwind/unwind_table_builder.h"
 
+#include <elf.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -20,6 +22,8 @@ constexpr uint64_t kMaxEntryCodeBytes = 64;
 constexpr uint64_t kTrampolineMargin = 16;
 // And padding that reaches over it.
 constexpr uint64_t kCodeMargin = kMaxPaddingBytes + 1;
+// One part in so many. Padding between functions is less.
+constexpr uint64_t kWorthLookingFor = 8;
 
 CodeExtent Range(uint64_t begin, uint64_t end) { return {.begin = ElfAddress(begin), .end = ElfAddress(end)}; }
 
@@ -33,6 +37,7 @@ StatusOr<std::unique_ptr<UnwindTableBuilder>> UnwindTableBuilder::Open(const Elf
   std::unique_ptr<UnwindTableBuilder> builder(new UnwindTableBuilder(elf, *machine));
   KILN_RETURN_IF_ERROR(builder->FindCode());
   builder->LoadCallFrameInformation(options.debug_file);
+  builder->AddOtherSources(options.derive);
   return builder;
 }
 
@@ -51,6 +56,16 @@ Status UnwindTableBuilder::FindCode() {
     }
   }
   code_ = std::move(merged);
+  for (const ElfFile::Section& section : elf_.sections()) {
+    const uint64_t begin = section.address.value();
+    const bool is_code = (section.flags & (SHF_ALLOC | SHF_EXECINSTR)) == (SHF_ALLOC | SHF_EXECINSTR);
+    if (!is_code || section.type == SHT_NOBITS || begin + section.size <= begin) continue;
+    code_sections_.push_back(Range(begin, begin + section.size));
+  }
+  std::ranges::sort(code_sections_, {}, &CodeExtent::begin);
+  // Sections that overlap are nobody's work: the segments count then.
+  const auto overlap = [](const CodeExtent& a, const CodeExtent& b) { return b.begin < a.end; };
+  if (std::ranges::adjacent_find(code_sections_, overlap) != code_sections_.end()) code_sections_.clear();
   KILN_ASSIGN_OR_RETURN(const CodeSpan span, FindCodeSpan(elf_));
   base_ = span.base;
   page_count_ = span.page_count;
@@ -58,16 +73,32 @@ Status UnwindTableBuilder::FindCode() {
 }
 
 void UnwindTableBuilder::LoadCallFrameInformation(const ElfFile* debug_file) {
-  using Loader = std::unique_ptr<CfiRows> (*)(const ElfFile&, const ElfFile&, const UnwindMachine&, UnwindCounts&);
+  struct Loader {
+    std::string_view section;
+    std::unique_ptr<CfiRows> (*load)(const ElfFile&, const ElfFile&, const UnwindMachine&, UnwindCounts&);
+  };
   std::vector<CfiRows*> loaded;
-  for (const Loader load : {&LoadEhFrame, &LoadDebugFrame}) {
+  for (const auto& [section, load] : {Loader{".eh_frame", &LoadEhFrame}, Loader{".debug_frame", &LoadDebugFrame}}) {
     std::unique_ptr<CfiRows> rows = load(elf_, elf_, machine_, counts_);
-    if (rows == nullptr && debug_file != nullptr) rows = load(*debug_file, elf_, machine_, counts_);
+    const bool in_debug_file = rows == nullptr && debug_file != nullptr;
+    if (in_debug_file) rows = load(*debug_file, elf_, machine_, counts_);
     if (rows == nullptr) continue;
+    cfi_origins_.push_back({.section = section, .in_debug_file = in_debug_file});
     loaded.push_back(rows.get());
     sources_.push_back(std::move(rows));
   }
   ChooseTracked(loaded);
+}
+
+void UnwindTableBuilder::AddOtherSources(bool derive) {
+  if (StatusOr<std::unique_ptr<GoRows>> go = GoRows::Open(elf_); go.ok()) {
+    go_ = go->get();
+    sources_.push_back(*std::move(go));
+  }
+  if (!derive || !machine_.is_x86()) return;
+  auto derived = std::make_unique<DerivedRows>(elf_, tracked_);
+  derived_ = derived.get();
+  fillers_.push_back(std::move(derived));
 }
 
 void UnwindTableBuilder::ChooseTracked(std::span<CfiRows* const> rows) {
@@ -79,6 +110,24 @@ void UnwindTableBuilder::ChooseTracked(std::span<CfiRows* const> rows) {
   if (!number) return;
   tracked_ = *number;
   for (CfiRows* source : rows) source->Track(tracked);
+}
+
+bool UnwindTableBuilder::LacksUnwindInformation() {
+  uint64_t bytes = 0, unknown = 0;
+  for (const CodeExtent& segment : code_) {
+    bytes += segment.end.value() - segment.begin.value();
+    ElfAddress at = segment.begin;
+    while (at < segment.end) {
+      CodeExtent nearest{.begin = segment.end, .end = segment.end};
+      for (const std::unique_ptr<RowSource>& source : sources_) {
+        const std::optional<CodeExtent> extent = source->Next(at);
+        if (extent && extent->end > at && extent->begin < nearest.begin) nearest = *extent;
+      }
+      if (nearest.begin > at) unknown += nearest.begin.value() - at.value();
+      at = nearest.end;
+    }
+  }
+  return unknown > bytes / kWorthLookingFor;
 }
 
 bool UnwindTableBuilder::CompilePage(uint32_t index, std::vector<uint32_t>& words) {
@@ -124,7 +173,8 @@ void UnwindTableBuilder::Cover(const CodeExtent& range, size_t level) {
     if (extent->begin > at) {
       const CodeExtent gap{.begin = at, .end = std::min(extent->begin, range.end)};
       const uint64_t gap_bytes = extent->begin.value() - at.value();
-      if (gap_bytes <= kMaxPaddingBytes && IsPadding(machine_, Code(at.value(), extent->begin.value()))) {
+      if (gap_bytes <= kMaxPaddingBytes && IsPadding(machine_, Code(at.value(), extent->begin.value())) &&
+          !EndsTrampoline(at)) {
         AddRows(source, *extent, at, std::min(extent->end, range.end));
         at = extent->end;
         continue;
@@ -171,30 +221,58 @@ CodeExtent UnwindTableBuilder::EntryCode() {
 void UnwindTableBuilder::FillAroundTrampolines(const CodeExtent& range) {
   uint64_t at = range.begin.value();
   const uint64_t end = range.end.value();
+  // One that begins before the range or ends behind it counts, too.
+  uint64_t from = std::max({at - std::min(at, kTrampolineMargin), segment_.begin.value(), code_begin_});
   while (at < end) {
-    // One that begins before the page or ends behind it counts, too.
-    const uint64_t from = std::max({at - std::min(at, kTrampolineMargin), segment_.begin.value(), code_begin_});
     const std::span<const std::byte> code = Code(from, std::min(end + kTrampolineMargin, segment_.end.value()));
     const std::optional<SignalTrampoline> found = FindSignalTrampoline(machine_, code);
-    if (!found || from + found->offset >= end) break;
-    const uint64_t begin = std::max(at, from + found->offset);
-    const uint64_t behind = from + found->offset + found->size;
-    if (behind > at) {
-      FillUnknown(Range(at, begin));
-      AddRule(Range(begin, std::min(behind, end)), SignalTrampolineRule(machine_));
-    }
-    at = std::max(at + 1, behind);
+    if (!found) break;
+    // A handler returns to its first byte, and the code of a return address lies before it. During the system call
+    // the instruction pointer is behind its last byte.
+    const uint64_t begin = std::max(at, from + found->offset - (found->offset > 0 ? 1 : 0));
+    if (begin >= end) break;
+    from += found->offset + found->size;
+    const uint64_t behind = std::min(from + 1, end);
+    if (behind <= at) continue;
+    FillUnknown(Range(at, begin));
+    AddRule(Range(begin, behind), SignalTrampolineRule(machine_));
+    at = behind;
   }
   FillUnknown(Range(at, end));
 }
 
+bool UnwindTableBuilder::EndsTrampoline(ElfAddress at) {
+  const std::span<const std::byte> code = Code(at.value() - std::min(at.value(), kTrampolineMargin), at.value());
+  const std::optional<SignalTrampoline> found = FindSignalTrampoline(machine_, code);
+  return found && found->offset + found->size == code.size();
+}
+
 void UnwindTableBuilder::FillUnknown(const CodeExtent& range) {
   if (range.begin >= range.end) return;
+  if (code_sections_.empty()) return FillCode(range, segment_);
+  // An executable segment may hold much that is no code: older linkers put all that is read-only into one.
+  uint64_t at = range.begin.value();
+  const auto fill_data = [&](uint64_t end) {
+    if (at < end) AddRule(Range(at, end), SpecialRule(KILN_SPECIAL_NO_CFI));
+    at = std::max(at, end);
+  };
+  auto section = std::ranges::upper_bound(code_sections_, range.begin, {}, &CodeExtent::end);
+  for (; section != code_sections_.end() && section->begin < range.end; ++section) {
+    fill_data(section->begin.value());
+    const uint64_t end = std::min(section->end, range.end).value();
+    if (at < end) FillCode(Range(at, end), *section);
+    at = std::max(at, end);
+  }
+  fill_data(range.end.value());
+}
+
+void UnwindTableBuilder::FillCode(const CodeExtent& range, const CodeExtent& limits) {
   if (!fillers_.empty()) {
-    const CodeExtent gap = WidenGap(range);
+    CodeExtent gap = WidenGap(range);
+    gap = {.begin = std::max(gap.begin, limits.begin), .end = std::min(gap.end, limits.end)};
     page_.SetWindow(range.begin, range.end, range.begin);
     for (const std::unique_ptr<GapFiller>& filler : fillers_) {
-      if (filler->Fill(gap, page_)) return;
+      if (filler->Fill(gap, range, page_)) return;
     }
   }
   AddRule(range, SpecialRule(KILN_SPECIAL_NO_CFI));
@@ -203,15 +281,14 @@ void UnwindTableBuilder::FillUnknown(const CodeExtent& range) {
 CodeExtent UnwindTableBuilder::WidenGap(const CodeExtent& range) {
   CodeExtent gap = range;
   if (gap.begin == page_range_.begin) {
-    uint64_t begin = gap.begin.value() - std::min(gap.begin.value(), kPageBytes);
-    begin = std::max(begin, segment_.begin.value());
+    uint64_t begin = segment_.begin.value();
     for (const std::unique_ptr<RowSource>& source : sources_) {
       begin = std::max(begin, source->EndBefore(gap.begin).value());
     }
     gap.begin = std::min(gap.begin, ElfAddress(begin));
   }
   if (gap.end == page_range_.end) {
-    uint64_t end = std::min(gap.end.value() + kPageBytes, segment_.end.value());
+    uint64_t end = segment_.end.value();
     for (const std::unique_ptr<RowSource>& source : sources_) {
       if (const std::optional<CodeExtent> next = source->Next(gap.end)) end = std::min(end, next->begin.value());
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// One busy thread with a stack of known depth, compiled with frame pointers: FRAMES calls below main, over 64 different
-// paths of two functions. At the bottom it computes in registers, or, given MEGABYTES, it reads all over a buffer of
-// that size, so that nothing of the sampler's is left in the caches from one sample to the next.
+// One busy thread with a stack of known depth, compiled without frame pointers: FRAMES calls below main, over 64
+// different paths of two functions. At the bottom it computes in registers, or, given MEGABYTES, it reads all over a
+// buffer of that size, so that nothing of the sampler's is left in the caches from one sample to the next.
 //
 // Runs until it is killed. The number of descents is in the first eight bytes of FILE, for whoever wants to know how
 // much work it got done.
@@ -34,14 +34,17 @@ uint64_t Shuffle(uint64_t state) {
 
 }  // namespace
 
+// Keeps calls from being merged, moved or turned into jumps.
+#define KEEP_APART() asm volatile("" : : : "memory")
+
 KILN_BURNS uint64_t compute(uint64_t state) {
-  KILN_KEEP_FRAME();
+  KEEP_APART();
   for (int round = 0; round < kComputeRounds; ++round) state = Shuffle(state);
   return state;
 }
 
 KILN_BURNS uint64_t read_everywhere(uint64_t state) {
-  KILN_KEEP_FRAME();
+  KEEP_APART();
   uint64_t sum = 0;
   for (int read = 0; read < kReads; ++read) {
     state = Shuffle(state);
@@ -59,7 +62,7 @@ KILN_BURNS uint64_t step_right(int frames, uint64_t path, uint64_t state);
 
 // This call and those below it are `frames`. Bit `frames` of `path` chooses who comes next.
 KILN_BURNS uint64_t step_left(int frames, uint64_t path, uint64_t state) {
-  KILN_KEEP_FRAME();
+  KEEP_APART();
   KILN_BENCH_LOCALS();
   if (frames <= 2) {
     state = buffer.empty() ? compute(state) : read_everywhere(state);
@@ -67,15 +70,15 @@ KILN_BURNS uint64_t step_left(int frames, uint64_t path, uint64_t state) {
     const bool right = frames > 3 && (path >> (frames & 63) & 1);
     state = right ? step_right(frames - 1, path, state) : step_left(frames - 1, path, state);
   }
-  KILN_KEEP_FRAME();  // work after the call: no tail call
+  KEEP_APART();  // work after the call: no tail call
   return state;
 }
 
 KILN_BURNS uint64_t step_right(int frames, uint64_t path, uint64_t state) {
-  KILN_KEEP_FRAME();
+  KEEP_APART();
   KILN_BENCH_LOCALS();
   state = step_left(frames - 1, path, state);
-  KILN_KEEP_FRAME();
+  KEEP_APART();
   return state + 1;
 }
 

@@ -53,6 +53,10 @@ def on_cpu_ns(pid):
     return int(pathlib.Path(f"/proc/{pid}/schedstat").read_text().split()[0])
 
 
+def has_perf_events(pid):
+    return any("perf_event" in link_target(link) for link in pathlib.Path(f"/proc/{pid}/fd").iterdir())
+
+
 def children(pid):
     """Pids that the main thread of a process has forked and not yet waited for."""
     return [int(child) for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
@@ -164,11 +168,7 @@ class KilnTest(unittest.TestCase):
     def wait_for_recording(self, process, load):
         """Returns when kiln has begun to sample: it has perf events open and the load has run half a second since."""
 
-        def samples():
-            folder = pathlib.Path(f"/proc/{process.pid}/fd")
-            return any("perf_event" in link_target(link) for link in folder.iterdir())
-
-        wait_until(samples, "kiln opens its perf events")
+        wait_until(lambda: has_perf_events(process.pid), "kiln opens its perf events")
         enough_ns = load.on_cpu_ns() + 500_000_000
         wait_until(lambda: load.on_cpu_ns() > enough_ns, "the load runs")
 

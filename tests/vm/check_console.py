@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """usage: check_console.py KERNEL LOG
 
-Judges what guest_init.sh printed on the console of an emulated machine: kiln must have ended well, and both of its
-files must give the functions of the load `shares` their names and their shares, within 10 points. Prints one line if
-so; otherwise what is wrong, with what kiln said, and exits with 1.
+Judges what guest_init.sh printed on the console of an emulated machine: the kernel must have accepted all programs with
+all options, kiln must have ended well, and both of its files must give the functions of the load `shares` their names
+and their shares, within 10 points, and the programs that know their stack must have it (unwind_runs.py). Prints one line if so; otherwise what is wrong, with what kiln said, and exits
+with 1.
 """
 
 import base64
@@ -16,6 +17,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
 
 import folded
 import pprof
+import unwind_runs
 
 POINTS = 10
 HZ = 99
@@ -32,11 +34,16 @@ def results(console):
 
 def faults(files):
     """Sentences that say what is wrong; none if all is well."""
-    for name in ("record.status", "record.stdout", "out.folded", "out.pb.gz"):
+    for name in ("verifier.status", "verifier", "record.status", "record.stdout", "out.folded", "out.pb.gz", "unwind.status",
+                 "unwind.stdout", "unwind.pb.gz"):
         if name not in files:
             return [f"the guest has no {name}"]
+    if files["verifier.status"].strip() != b"0":
+        return ["the kernel refused programs, or told no cost"]
     if files["record.status"].strip() != b"0":
         return [f"kiln record exited with {files['record.status'].decode().strip()}"]
+    if files["unwind.status"].strip() != b"0":
+        return [f"kiln record exited with {files['unwind.status'].decode().strip()} on the unwind programs"]
     lines = files["record.stdout"].decode().splitlines()
     truth = next((json.loads(line) for line in lines if line.startswith('{"program":')), None)
     if truth is None:
@@ -59,7 +66,20 @@ def faults(files):
         for name, share in (("out.folded", folded.share(stacks, function)), ("out.pb.gz", profile.share(function))):
             if abs(share - expected) * 100 > POINTS:
                 wrong.append(f"{name}: {function} has {share:.0%}, should be {expected:.0%} ± {POINTS} points")
-    return wrong
+    return wrong + unwound(files)[0]
+
+
+def unwound(files):
+    """What is wrong with the stacks of the unwind programs, and a summary."""
+    try:
+        return unwind_runs.faults(files["unwind.stdout"].decode(), pprof.parse(files["unwind.pb.gz"]))
+    except ValueError as error:
+        return [f"unwind.pb.gz is broken: {error}"], ""
+
+
+def costs(files):
+    """What each program cost the verifier: "NAME INSTRUCTIONS"."""
+    return re.findall(r"^verifier (\S+ \d+)$", files["verifier"].decode(), re.MULTILINE)
 
 
 def printable(text):
@@ -75,10 +95,11 @@ def main(kernel, log):
     if not wrong:
         profile = pprof.parse(files["out.pb.gz"])
         shares = ", ".join(f"{name} {profile.share(name):.0%}" for name in ("seventy", "thirty"))
-        print(f"passed {kernel} ({files['uname'].decode().strip()}): {profile.count()} samples, {shares}")
+        print(f"passed {kernel} ({files['uname'].decode().strip()}): {profile.count()} samples, {shares};",
+              f"{unwound(files)[1]}; verifier instructions {', '.join(costs(files))}")
         return 0
     print(*(f"{kernel}: {sentence}" for sentence in wrong), sep="\n")
-    for name in ("uname", "doctor", "record.stdout", "record.stderr", "out.folded", "dmesg"):
+    for name in ("uname", "verifier", "doctor", "record.stdout", "record.stderr", "out.folded", "unwind.stdout", "unwind.stderr", "dmesg"):
         if name in files:
             print(f"--- {name}", printable(files[name].decode(errors="replace"))[-4000:], sep="\n")
     if not ended:

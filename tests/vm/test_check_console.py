@@ -28,9 +28,11 @@ def pprof_of(counts, pid=90):
     return profile + b"".join(field(6, text.encode()) for text in strings)
 
 
-def console_of(counts, status="0", end="@@@ done\r\n"):
+def console_of(counts, status="0", verifier="0", end="@@@ done\r\n"):
     files = {
         "uname": b"6.1.0",
+        "verifier.status": verifier.encode(),
+        "verifier": b"verifier on_sample 1234\n",
         "record.status": status.encode(),
         "record.stdout": TRUTH.encode(),
         "record.stderr": b"kiln: a reason",
@@ -43,6 +45,9 @@ def console_of(counts, status="0", end="@@@ done\r\n"):
     return text + end
 
 
+PASSED = "passed 6.1 (6.1.0): 990 samples, seventy 70%, thirty 30%; verifier instructions on_sample 1234\n"
+
+
 class CheckConsoleTest(unittest.TestCase):
     def judge(self, console):
         """The exit status and what was printed."""
@@ -53,7 +58,7 @@ class CheckConsoleTest(unittest.TestCase):
 
     def test_accepts_right_shares(self):
         status, output = self.judge(console_of({"seventy": 693, "thirty": 297}))
-        self.assertEqual((status, output), (0, "passed 6.1 (6.1.0): 990 samples, seventy 70%, thirty 30%\n"))
+        self.assertEqual((status, output), (0, PASSED))
 
     def test_says_what_is_wrong(self):
         good = {"seventy": 693, "thirty": 297}
@@ -62,6 +67,7 @@ class CheckConsoleTest(unittest.TestCase):
             (console_of({"seventy": 693, "[shares+0x1680]": 297}), "thirty has 0%"),
             (console_of({"seventy": 69, "thirty": 29}), "98 samples of the load, should be at least 495"),
             (console_of(good, status="69"), "kiln record exited with 69"),
+            (console_of(good, verifier="1"), "the kernel refused programs"),
             (console_of(good, end="Kernel panic"), "did not come to its end"),
             (console_of(good).replace("out.folded", "other"), "has no out.folded"),
         ]:

@@ -45,7 +45,7 @@ class Check {
     const uint64_t begin = CpuNs();
     StatusOr<ElfFile> elf = ElfFile::Open(*std::move(file));
     if (!elf.ok()) return;
-    StatusOr<std::unique_ptr<UnwindTableBuilder>> builder = UnwindTableBuilder::Open(*elf);
+    StatusOr<std::unique_ptr<UnwindTableBuilder>> builder = UnwindTableBuilder::Open(*elf, {.derive = false});
     if (!builder.ok()) return;
     builder_ = builder->get();
     pages_.resize(builder_->page_count());

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "symbolizer/unwind/derived_rows.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "bpf/registers.h"
+#include "symbolizer/testing/elf_builder.h"
+
+namespace kiln::symbolizer {
+namespace {
+
+using testing::ElfBuilder;
+
+constexpr uint64_t kText = 0x401000;
+
+class ListSink : public RowSink {
+ public:
+  std::vector<UnwindRow> rows;
+  void Add(ElfAddress address, const kiln_rule& rule) override { rows.push_back({.address = address, .rule = rule}); }
+};
+
+CodeExtent Extent(uint64_t begin, uint64_t end) {
+  return {.begin = ElfAddress(kText + begin), .end = ElfAddress(kText + end)};
+}
+
+// 32 functions of 16 bytes: push rbx; nop; pop rbx; ret.
+std::string Functions() {
+  std::string code;
+  for (int i = 0; i < 32; ++i) code += "\x53\x90\x5b\xc3" + std::string(12, '\xcc');
+  return code;
+}
+
+ElfFile Program(const std::string& code, uint16_t machine = EM_X86_64) {
+  ElfBuilder builder;
+  builder.patch_header = [&](Elf64_Ehdr& header) { header.e_machine = machine; };
+  builder.AddLoadedBytes(kText, code, PF_R | PF_X);
+  return *builder.Open();
+}
+
+TEST(DerivedRowsTest, AnalysesAGapOnceAndGivesItsRowsInParts) {
+  const ElfFile elf = Program(Functions());
+  DerivedRows derived(elf, KILN_NO_REGISTER);
+  ListSink first;
+  ASSERT_TRUE(derived.Fill(Extent(0, 512), Extent(0, 256), first));
+  ListSink second;
+  ASSERT_TRUE(derived.Fill(Extent(0, 512), Extent(257, 512), second));
+  EXPECT_EQ(derived.counts().gaps, 1u);
+  EXPECT_EQ(derived.counts().functions, 32u);
+  EXPECT_EQ(derived.counts().unclear_functions, 0u);
+  ASSERT_FALSE(second.rows.empty());
+  // Begins where it is asked for, with the rule that holds there: rbx is pushed.
+  EXPECT_EQ(second.rows[0].address, ElfAddress(kText + 257));
+  EXPECT_EQ(second.rows[0].rule.cfa_register, KILN_X86_SP);
+  EXPECT_EQ(second.rows[0].rule.cfa_offset, 16);
+  EXPECT_EQ(second.rows[0].rule.flags, KILN_RULE_DERIVED);
+  EXPECT_LT(first.rows.back().address, ElfAddress(kText + 256));
+  EXPECT_TRUE(std::ranges::is_sorted(first.rows, {}, &UnwindRow::address));
+}
+
+TEST(DerivedRowsTest, LosesTheTrackedRegister) {
+  const ElfFile elf = Program(Functions());
+  DerivedRows derived(elf, KILN_X86_BX);
+  ListSink sink;
+  ASSERT_TRUE(derived.Fill(Extent(0, 512), Extent(0, 512), sink));
+  for (const UnwindRow& row : sink.rows) EXPECT_EQ(row.rule.other_kind, KILN_VALUE_LOST);
+}
+
+TEST(DerivedRowsTest, LeavesOtherMachinesAndUnreadableCode) {
+  ListSink sink;
+  const ElfFile arm64 = Program(Functions(), EM_AARCH64);
+  EXPECT_FALSE(DerivedRows(arm64, KILN_NO_REGISTER).Fill(Extent(0, 512), Extent(0, 512), sink));
+  const ElfFile elf = Program(Functions());
+  DerivedRows derived(elf, KILN_NO_REGISTER);
+  EXPECT_FALSE(derived.Fill(Extent(0, 0x10000), Extent(0, 0x10000), sink));
+  EXPECT_EQ(derived.counts().unread_bytes, 0x10000u);
+  EXPECT_TRUE(sink.rows.empty());
+}
+
+TEST(DerivedRowsTest, CountsUnclearBytesByReason) {
+  ElfBuilder builder;
+  builder.AddLoadedBytes(kText, std::string("\x53\xc3", 2), PF_R | PF_X);  // push rbx; ret
+  builder.AddText(kText, 2);
+  builder.AddSymbols(SHT_SYMTAB, {{.name = "f", .value = kText, .size = 2}});
+  const ElfFile elf = *builder.Open();
+  DerivedRows derived(elf, KILN_NO_REGISTER);
+  ListSink sink;
+  ASSERT_TRUE(derived.Fill(Extent(0, 2), Extent(0, 2), sink));
+  ASSERT_EQ(sink.rows.size(), 1u);
+  EXPECT_TRUE(IsSpecial(sink.rows[0].rule, KILN_SPECIAL_UNCLEAR));
+  EXPECT_EQ(derived.counts().unclear_bytes[static_cast<size_t>(Unclear::kReturnDepth)], 2u);
+}
+
+}  // namespace
+}  // namespace kiln::symbolizer
