@@ -143,7 +143,8 @@ TEST_F(AggregatorTest, JudgesSamplesThatTheKernelLeftOpen) {
 TEST(StopReasons, EveryReasonHasATextAndOnlyWholeStacksAreComplete) {
   for (int stop = 0; stop < KILN_STOP_COUNT; ++stop) {
     EXPECT_FALSE(StopText(static_cast<kiln_stop>(stop)).empty());
-    EXPECT_EQ(IsComplete(static_cast<kiln_stop>(stop)), stop == KILN_STOP_NONE || stop == KILN_STOP_ROOT || stop == KILN_STOP_MEMORY_GONE);
+    EXPECT_EQ(IsComplete(static_cast<kiln_stop>(stop)),
+              stop == KILN_STOP_NONE || stop == KILN_STOP_ROOT || stop == KILN_STOP_MEMORY_GONE);
   }
 }
 

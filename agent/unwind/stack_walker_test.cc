@@ -41,7 +41,8 @@ class StackWalkerTest : public ::testing::Test {
     header_.regs.sp = kStack;
   }
   StackWalker::Walked Walk(const std::vector<uint64_t>& stack, uint64_t version = 1) {
-    stack_.assign(KILN_RED_ZONE_BYTES + stack.size() * 8, std::byte{0});
+    stack_.assign(KILN_RED_ZONE_BYTES, std::byte{0xff});
+    stack_.resize(KILN_RED_ZONE_BYTES + stack.size() * 8);
     std::memcpy(stack_.data() + KILN_RED_ZONE_BYTES, stack.data(), stack.size() * 8);
     return walker_.Walk({.header = &header_, .bytes = stack_}, ranges_, version, 1);
   }
@@ -69,6 +70,14 @@ TEST_F(StackWalkerTest, SaysSoWhereTheCopyEnds) {
   stack_.resize(KILN_RED_ZONE_BYTES + 15);  // half a word
   EXPECT_EQ(walker_.Walk({.header = &header_, .bytes = stack_}, ranges_, 1, 1).stop, KILN_STOP_STACK_COPY_ENDS);
   EXPECT_EQ(walker_.Walk({.header = &header_, .bytes = {}}, ranges_, 1, 1).stop, KILN_STOP_STACK_COPY_ENDS);
+}
+
+TEST_F(StackWalkerTest, ReadsTheRedZoneBelowTheStackPointer) {
+  // A leaf that has put its frame pointer below SP: CFA = SP + 8, RBP at CFA - 32.
+  auto* page = memory_.At<kiln_page>(memory_.At<kiln_directory>(directory_)->pages[0]);
+  page->rows[0] = KILN_ROW(0, KILN_ROW_SP, 1, 4);
+  stack_.resize(KILN_RED_ZONE_BYTES + 8);
+  EXPECT_EQ(walker_.Walk({.header = &header_, .bytes = stack_}, ranges_, 1, 1).stop, KILN_STOP_ROOT);
 }
 
 TEST_F(StackWalkerTest, OtherRangesTakeEffectWithTheirVersion) {

@@ -94,8 +94,24 @@ void TableWorker::KeepToBudget(std::unique_lock<std::mutex>& lock) {
     return (ThreadCpuSeconds() - allowed) / kCpuShare;
   };
   for (double ahead = ahead_seconds(); ahead > 0 && !finishing_ && !stopping_; ahead = ahead_seconds()) {
-    work_.wait_for(lock, std::chrono::duration<double>(ahead));
+    if (await_readers_) {
+      ServeReaders(lock);
+    } else {
+      work_.wait_for(lock, std::chrono::duration<double>(ahead));
+    }
   }
+}
+
+void TableWorker::ServeReaders(std::unique_lock<std::mutex>& lock) {
+  if (!std::exchange(await_readers_, false)) return;
+  const bool was_busy = std::exchange(busy_, true);
+  lock.unlock();
+  AwaitGracePeriod();
+  lock.lock();
+  results_.readers_gone = true;
+  wake_();
+  busy_ = was_busy;
+  if (!was_busy) idle_.notify_all();
 }
 
 bool TableWorker::CompileAhead(std::unique_lock<std::mutex>& lock) {
@@ -128,13 +144,7 @@ void TableWorker::Run() {
     }
     if (stopping_) break;
     busy_ = true;
-    if (std::exchange(await_readers_, false)) {
-      lock.unlock();
-      AwaitGracePeriod();
-      lock.lock();
-      results_.readers_gone = true;
-      wake_();
-    }
+    ServeReaders(lock);
     if (requests_.empty()) continue;
     KeepToBudget(lock);
     if (stopping_) break;
@@ -147,6 +157,7 @@ void TableWorker::Run() {
       lock.lock();
       results_.pages.push_back(std::move(page));
       counts_ = compiler_.counts();
+      ServeReaders(lock);
       KeepToBudget(lock);
       if (stopping_) break;
     }

@@ -30,7 +30,8 @@ class TableWorker {
     bool readers_gone = false;        // a wait asked for by AwaitReaders has ended
   };
 
-  // `wake` is called on the worker's thread when there are results. `cache_folder` as TableCompiler's.
+  // `wake` is called on the worker's thread when there are results, and must not call back. `cache_folder` as
+  // TableCompiler's.
   TableWorker(std::function<void()> wake, const std::string& cache_folder);
   // What is under way is finished, what was asked for beyond is dropped.
   ~TableWorker();
@@ -39,7 +40,8 @@ class TableWorker {
   // Whether pages are made that nobody has asked for yet (Results::ahead), when there is nothing else to do. On at
   // first.
   void SetAhead(bool on);
-  // Waits until all BPF programs that run now have ended, after what was asked for before.
+  // Waits until all BPF programs that run now have ended. That comes before pages, and costs no CPU time of the budget:
+  // memory is waiting for it.
   void AwaitReaders();
 
   Results Take();
@@ -52,7 +54,9 @@ class TableWorker {
  private:
   void Run();
   bool CompileAhead(std::unique_lock<std::mutex>& lock);
+  // These let go of the lock in between.
   void KeepToBudget(std::unique_lock<std::mutex>& lock);
+  void ServeReaders(std::unique_lock<std::mutex>& lock);
 
   const std::function<void()> wake_;
   mutable std::mutex mutex_;

@@ -21,10 +21,12 @@ class TableWorkerTest : public ::testing::Test {
   // `pages` pages of each of `tables` tables, all of this program.
   void Request(TableWorker& worker, uint32_t tables, uint32_t pages) {
     for (uint32_t page = 0; page < pages; ++page) {
-      for (uint32_t table = 0; table < tables; ++table) worker.Compile({.table = table, .elf = &elf_, .page = page});
+      for (uint32_t table = 0; table < tables; ++table)
+        worker.Compile({.table = table, .elf = &elf_, .places = places_, .page = page});
     }
   }
 
+  const std::shared_ptr<const DebugFilePlaces> places_ = std::make_shared<DebugFilePlaces>();
   const symbolizer::ElfFile elf_ = *symbolizer::ElfFile::Open(*File::Open("/proc/self/exe"));
 };
 
@@ -48,7 +50,8 @@ TEST_F(TableWorkerTest, MakesEachPageThatWasAskedForOnce) {
 
 TEST_F(TableWorkerTest, APageThatTheFileDoesNotHaveComesBackEmpty) {
   TableWorker worker([] {}, "");
-  worker.Compile({.table = 0, .elf = &elf_, .page = 1u << 20});
+  worker.SetAhead(false);
+  worker.Compile({.table = 0, .elf = &elf_, .places = places_, .page = 1u << 20});
   worker.Finish();
   const TableWorker::Results results = worker.Take();
   ASSERT_EQ(results.pages.size(), 1u);
@@ -76,6 +79,20 @@ TEST_F(TableWorkerTest, FinishReturnsAtOnceWithoutWorkAndMayBeRepeated) {
   EXPECT_EQ(worker.Take().pages.size(), 1u);
 }
 
+TEST_F(TableWorkerTest, MakesPagesAheadOfFilesThatSomeWereAskedOf) {
+  TableWorker worker([] {}, "");
+  Request(worker, 1, 1);
+  std::set<uint32_t> ahead;
+  while (ahead.size() < 3) {
+    for (const CompiledPage& page : worker.Take().ahead) {
+      EXPECT_EQ(page.table, 0u);
+      EXPECT_TRUE(ahead.insert(page.page).second);
+    }
+    std::this_thread::yield();
+  }
+  EXPECT_FALSE(ahead.contains(0));
+}
+
 TEST_F(TableWorkerTest, EndsUnderLoad) {
   for (int i = 0; i < 20; ++i) {
     TableWorker worker([] {}, "");
@@ -92,7 +109,7 @@ TEST_F(TableWorkerTest, TakesRequestsFromSeveralThreadsWhileResultsAreTaken) {
   for (uint32_t table = 0; table < 3; ++table) {
     threads.emplace_back([&, table] {
       for (uint32_t page = 0; page < 6; ++page) {
-        worker.Compile({.table = table, .elf = &elf_, .page = page});
+        worker.Compile({.table = table, .elf = &elf_, .places = places_, .page = page});
         worker.AwaitReaders();
         (void)worker.counts();
       }

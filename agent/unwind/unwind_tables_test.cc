@@ -16,8 +16,6 @@
 namespace kiln::agent {
 namespace {
 
-DebugFilePlaces NoPlaces() { return {}; }
-
 // Nearly a value each, so that a chunk has room for 15 beside the directories.
 const std::vector<uint32_t>& LargePage() {
   static const std::vector<uint32_t> page = testing::MakeLargePage(15800);
@@ -28,13 +26,17 @@ constexpr uint32_t kLargePages = 15;
 class UnwindTablesTest : public ::testing::Test {
  protected:
   void SetUp() override {
+    worker_.SetAhead(false);
     for (uint32_t object = 0; object < 8; ++object) {
-      const auto table = tables_.Find(object, elf_, NoPlaces);
+      const auto table = Find(object);
       ASSERT_TRUE(table.ok()) << table.status();
       directories_.push_back(table->directory);
     }
     pages_each_ = memory_.At<kiln_directory>(directories_[0])->page_count;
     ASSERT_GE(pages_each_ * 8, 4 * kLargePages);
+  }
+  StatusOr<UnwindTables::Table> Find(uint32_t object) {
+    return tables_.Find(object, elf_, [] { return DebugFilePlaces(); });
   }
   PageId Id(uint32_t number) const { return {.table = number / pages_each_, .page = number % pages_each_}; }
   CompiledPage Page(uint32_t number) const {
@@ -82,12 +84,12 @@ TEST_F(UnwindTablesTest, ARequestedPageIsMadeOnceAndPutInPlace) {
 
 TEST_F(UnwindTablesTest, ADirectoryIsMadeOncePerFile) {
   const uint64_t bytes = memory_.allocated_bytes();
-  EXPECT_EQ(tables_.Find(3, elf_, NoPlaces)->directory, directories_[3]);
+  EXPECT_EQ(Find(3)->directory, directories_[3]);
   EXPECT_EQ(memory_.allocated_bytes(), bytes);
   const auto* directory = memory_.At<kiln_directory>(directories_[3]);
   EXPECT_EQ(directory->table, 3u);
   EXPECT_EQ(directory->tracked, KILN_NO_REGISTER);
-  EXPECT_EQ(tables_.Find(3, elf_, NoPlaces)->base.value() % (1 << KILN_PAGE_SHIFT), 0u);
+  EXPECT_EQ(Find(3)->base.value() % (1 << KILN_PAGE_SHIFT), 0u);
 }
 
 TEST_F(UnwindTablesTest, PageOfFindsWhatADirectoryHas) {
@@ -108,7 +110,7 @@ TEST_F(UnwindTablesTest, AFileWithoutCodeIsAnErrorThatLasts) {
   symbolizer::testing::ElfBuilder builder;
   const auto elf = builder.Open();
   ASSERT_TRUE(elf.ok()) << elf.status();
-  const auto table = tables_.Find(50, *elf, NoPlaces);
+  const auto table = tables_.Find(50, *elf, [] { return DebugFilePlaces(); });
   EXPECT_TRUE(absl::IsNotFound(table.status())) << table.status();
 }
 
@@ -179,9 +181,9 @@ TEST_F(UnwindTablesTest, ADirectoryWithoutRoomIsToBeTriedAgain) {
   ASSERT_NO_FATAL_FAILURE(Fill());
   while (memory_.Allocate(kGranuleBytes)) {
   }
-  EXPECT_TRUE(absl::IsUnavailable(tables_.Find(60, elf_, NoPlaces).status()));
+  EXPECT_TRUE(absl::IsUnavailable(Find(60).status()));
   ASSERT_NO_FATAL_FAILURE(AwaitReaders());
-  EXPECT_TRUE(tables_.Find(60, elf_, NoPlaces).ok());
+  EXPECT_TRUE(Find(60).ok());
 }
 
 }  // namespace

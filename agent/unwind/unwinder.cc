@@ -300,7 +300,8 @@ bool Unwinder::TakeResults(Deliver deliver) {
   for (const CompiledPage& page : results.ahead) {
     const PageId id{page.table, page.page};
     if (!tables_.Lacks(id)) continue;
-    if (memory_.allocated_bytes() + page.words.size() * sizeof(uint32_t) > memory_.budget_bytes() / 2) {
+    if (memory_.allocated_bytes() + page.words.size() * sizeof(uint32_t) > memory_.budget_bytes() / 2 ||
+        !memory_.source_status().ok()) {
       worker_.SetAhead(false);
     } else if (tables_.Place(page)) {
       Retry(id, deliver);

@@ -212,7 +212,7 @@ TEST_F(UnwinderTest, PagesAreMadeForASampleWithoutACopyToo) {
   ASSERT_THAT(delivered_, SizeIs(1));
   EXPECT_EQ(delivered_[0].stop, KILN_STOP_TABLE_MISSING);
   Finish();
-  EXPECT_EQ(unwinder_->table_counts().loaded_pages, 1u);
+  EXPECT_GE(unwinder_->table_counts().loaded_pages, 1u);
   EXPECT_THAT(delivered_, SizeIs(1));
 }
 
@@ -225,7 +225,7 @@ TEST_F(UnwinderTest, AFinishedSampleGoesThrough) {
 
 TEST_F(UnwinderTest, AStackWhoseCopyIsTooShortIsCutThere) {
   Learn(kPid);
-  stack_.bytes.resize(64);
+  stack_.bytes.resize(KILN_RED_ZONE_BYTES + 64);
   Sample(kPid);
   ASSERT_THAT(delivered_, SizeIs(1));
   EXPECT_EQ(delivered_[0].stop, KILN_STOP_STACK_COPY_ENDS);

@@ -20,7 +20,7 @@ using ::testing::SizeIs;
 
 constexpr uint64_t kCode = 0x400000;
 constexpr uint64_t kPage = 0x7ffff0001000;  // a page boundary
-constexpr uint32_t kWindowBytes = 1024;
+constexpr uint32_t kWindowBytes = 2048;
 
 class WalkWindowTest : public ::testing::Test {
  protected:
@@ -100,7 +100,7 @@ TEST_F(WalkWindowTest, FramesLargerThanTheWindowAreWalked) {
 
 TEST_F(WalkWindowTest, AFramePointerSavedFarBelowTheReturnAddressIsRead) {
   // Saved registers lie up to 8 KiB apart: not in one window.
-  for (const uint32_t saved : {1u, 126u, 127u, 128u, 129u, 1000u}) {
+  for (const uint32_t saved : {1u, 126u, 127u, 128u, 129u, 254u, 255u, 256u, 257u, 1000u}) {
     process_.ranges.clear();
     process_.AddCode(kCode, kCode + 0x10000,
                      process_.AddTable({MakePage({{.place = 0, .kind = KILN_ROW_SP, .a = 1001, .b = saved + 1},
@@ -127,7 +127,7 @@ TEST_F(WalkWindowTest, AHoleInTheStackEndsTheWalkWithAReadFault) {
 
 TEST_F(WalkWindowTest, ReadsAtTheEndsOfTheAddressSpaceFailAndEnd) {
   SetFrame(1);
-  for (const uint64_t sp : {~uint64_t{0}, ~uint64_t{0} - 7, ~uint64_t{0} - 1023, uint64_t{0}, uint64_t{1} << 63}) {
+  for (const uint64_t sp : {~uint64_t{0}, ~uint64_t{0} - 7, ~uint64_t{0} - 2047, uint64_t{0}, uint64_t{1} << 63}) {
     process_.regs.sp = sp;
     const kiln_stop stop = process_.Walk().stop;
     EXPECT_TRUE(stop == KILN_STOP_READ_FAULT || stop == KILN_STOP_NO_PROGRESS) << sp;

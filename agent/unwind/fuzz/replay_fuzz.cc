@@ -24,7 +24,7 @@ constexpr size_t kMaxBytes = 1 << 16;
 constexpr uint32_t kValues = 4;
 // Each step reads at most a frame pointer, a return address, a tracked register and a CFA, each maybe after a window or
 // two in vain.
-constexpr size_t kMaxReads = 12 * KILN_MAX_USER_FRAMES;
+constexpr size_t kMaxReads = 16 * KILN_MAX_USER_FRAMES;
 
 void Check(bool condition) {
   if (!condition) std::abort();
@@ -73,7 +73,7 @@ void* TableValue(void* context, uint32_t number) {
 
 int ReadUser(void* context, void* to, uint32_t bytes, uint64_t address) {
   auto* self = static_cast<Surroundings*>(context);
-  Check(bytes > 0 && bytes <= 1024);
+  Check(bytes > 0 && bytes <= 2048);
   ++self->reads;
   const uint64_t offset = address - self->stack_start;
   if (offset <= self->stack.size() && self->stack.size() - offset >= bytes) {

@@ -38,8 +38,8 @@ class FakeKernel final : public KernelTables {
     auto* value = static_cast<std::byte*>(Value(this, found->second >> KILN_REF_WORD_BITS));
     return reinterpret_cast<const kiln_process*>(value + (found->second & (KILN_VALUE_WORDS - 1)) * 4);
   }
-  // The stop of a walk of `pid` through `stack`, which begins at the stack pointer of `regs`; PROCESS_UNKNOWN if it is
-  // not known.
+  // The stop of a walk of `pid` through `stack`, which begins with the red zone below the stack pointer of `regs`;
+  // PROCESS_UNKNOWN if it is not known.
   kiln_stop Walk(Pid pid, const kiln_regs& regs, std::span<const std::byte> stack) {
     const kiln_process* process = Process(pid);
     if (process == nullptr) return KILN_STOP_PROCESS_UNKNOWN;
