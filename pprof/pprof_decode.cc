@@ -39,8 +39,10 @@ bool IsResourceKey(std::string_view key) {
 }
 
 bool IsPropertyKey(std::string_view key) {
-  const auto allowed = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
+  // Keys of ours may be worded: "kiln.frames.unnamed: file is gone".
+  const bool is_ours = key.starts_with("kiln.");
+  const auto allowed = [is_ours](char c) {
+    return (is_ours && (c == ' ' || c == ':')) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
            c == '-';
   };
   // What has a field of its own in pprof is no comment.

@@ -78,8 +78,8 @@ std::vector<std::pair<std::string, int64_t>> LossProperties(Session& session) {
   add("kiln.cpus.without_process_events", session.collector().cpus_without_side_band());
   add("kiln.processes.maps_unknown", session.processes().counts().maps_unknown);
   const Unwinder& unwinder = session.unwinder();
-  add("kiln.unwind.memory_bytes", unwinder.memory().chunk_bytes());
-  add("kiln.unwind.evictions", unwinder.table_counts().evicted_pages);
+  properties.emplace_back("kiln.unwind.memory_bytes", unwinder.memory().chunk_bytes());
+  properties.emplace_back("kiln.unwind.evictions", unwinder.table_counts().evicted_pages);
   add("kiln.unwind.pages_refused", unwinder.table_counts().refused_pages);
   add("kiln.unwind.pages_failed", unwinder.compiler_counts().failed_pages);
   add("kiln.unwind.processes_unknown", unwinder.counts().processes_full);

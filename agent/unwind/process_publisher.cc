@@ -73,6 +73,11 @@ void ProcessPublisher::Withdraw(Pid pid) {
   published_.erase(found);
 }
 
+bool ProcessPublisher::IsTold(Pid pid, const Facts& facts, uint64_t version) const {
+  const auto found = published_.find(pid);
+  return found != published_.end() && found->second.facts == facts && found->second.version == version;
+}
+
 const ProcessPublisher::Facts* ProcessPublisher::FactsOf(Pid pid) const {
   const auto found = published_.find(pid);
   return found == published_.end() ? nullptr : &found->second.facts;

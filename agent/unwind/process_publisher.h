@@ -26,6 +26,7 @@ class ProcessPublisher {
     uint32_t exec_id;
     uint32_t snapshot;
     uint32_t flags;
+    friend bool operator==(const Facts&, const Facts&) = default;
   };
 
   ProcessPublisher(KernelTables& kernel, SharedMemory& memory) : kernel_(kernel), memory_(memory) {}
@@ -36,6 +37,8 @@ class ProcessPublisher {
   Status Publish(Pid pid, const Facts& facts, std::span<const kiln_code_range> ranges, uint64_t version);
   // Takes back what was told about `pid`, if anything.
   void Withdraw(Pid pid);
+  // Whether just this was told about `pid`.
+  bool IsTold(Pid pid, const Facts& facts, uint64_t version) const;
   // What was told about `pid`; nullptr if nothing was. Valid until the next change.
   const Facts* FactsOf(Pid pid) const;
 

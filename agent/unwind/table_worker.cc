@@ -24,6 +24,12 @@ constexpr int kNice = 5;
 
 const DebugFilePlaces kNoPlaces;
 
+// CPU time that the calling thread, a worker, may still spend; negative if it spent too much.
+double SecondsInHand() {
+  static thread_local const uint64_t begin_ns = MonotonicNs();
+  return kBurstCpuSeconds + kCpuShare * static_cast<double>(MonotonicNs() - begin_ns) / 1e9 - ThreadCpuSeconds();
+}
+
 // Waits for an RCU grace period, and with that for all BPF programs that run now.
 void AwaitGracePeriod() {
   if (::syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) == 0) return;
@@ -88,16 +94,11 @@ TableCompiler::Counts TableWorker::counts() const {
 }
 
 void TableWorker::KeepToBudget(std::unique_lock<std::mutex>& lock) {
-  static thread_local const uint64_t begin_ns = MonotonicNs();
-  const auto ahead_seconds = [&] {
-    const double allowed = kBurstCpuSeconds + kCpuShare * static_cast<double>(MonotonicNs() - begin_ns) / 1e9;
-    return (ThreadCpuSeconds() - allowed) / kCpuShare;
-  };
-  for (double ahead = ahead_seconds(); ahead > 0 && !finishing_ && !stopping_; ahead = ahead_seconds()) {
+  for (double over = -SecondsInHand(); over > 0 && !finishing_ && !stopping_; over = -SecondsInHand()) {
     if (await_readers_) {
       ServeReaders(lock);
     } else {
-      work_.wait_for(lock, std::chrono::duration<double>(ahead));
+      work_.wait_for(lock, std::chrono::duration<double>(over / kCpuShare));
     }
   }
 }
@@ -115,7 +116,8 @@ void TableWorker::ServeReaders(std::unique_lock<std::mutex>& lock) {
 }
 
 bool TableWorker::CompileAhead(std::unique_lock<std::mutex>& lock) {
-  KeepToBudget(lock);
+  // What is asked for must find CPU time left.
+  if (SecondsInHand() < kBurstCpuSeconds / 2) return false;
   lock.unlock();
   std::optional<CompiledPage> page = compiler_.CompileAhead();
   lock.lock();
@@ -126,7 +128,8 @@ bool TableWorker::CompileAhead(std::unique_lock<std::mutex>& lock) {
 }
 
 void TableWorker::Run() {
-  ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kNice);
+  const auto thread = static_cast<id_t>(::gettid());
+  ::setpriority(PRIO_PROCESS, thread, std::min(::getpriority(PRIO_PROCESS, thread) + kNice, 19));
   std::unique_lock lock(mutex_);
   for (;;) {
     busy_ = false;

@@ -15,6 +15,7 @@ namespace {
 constexpr uint64_t kMaxWaitingBytes = 32 << 20;
 // So many times may a sample come upon a further page that is missing. Each round lasts some milliseconds.
 constexpr int kMaxRounds = 64;
+constexpr uint64_t kWaitNs = 1'000'000'000;
 constexpr uint64_t kEpochNs = 10'000'000'000;
 // Addresses outside of all known code that are looked for in vain before the kernel side stops asking.
 constexpr uint32_t kMaxUnknownAddresses = 16;
@@ -307,7 +308,13 @@ bool Unwinder::TakeResults(Deliver deliver) {
       Retry(id, deliver);
     }
   }
-  if (shared_.BeginWait()) worker_.AwaitReaders();
+  // A wait keeps the worker from pages for some milliseconds: only for memory that is needed, else now and then.
+  const uint64_t now = MonotonicNs();
+  const bool is_needed = !unplaced_.empty() || memory_.allocated_bytes() > memory_.budget_bytes() / 2;
+  if ((is_needed || now >= next_wait_ns_) && shared_.BeginWait()) {
+    next_wait_ns_ = now + kWaitNs;
+    worker_.AwaitReaders();
+  }
   return has_results;
 }
 
@@ -317,6 +324,8 @@ void Unwinder::EndBatch(Deliver deliver) {
     const auto found = known_.find(pid);
     if (found == known_.end() || !std::exchange(found->second.to_publish, false)) continue;
     const Known& known = found->second;
+    // Lacking pages are no reason to tell the same again, at the price of a wait for readers.
+    if (publisher_.IsTold(pid, known.facts, known.code->version)) continue;
     const Status status = publisher_.Publish(pid, known.facts, known.code->ranges, known.code->version);
     if (status.ok()) {
       ++counts_.processes;

@@ -132,6 +132,7 @@ class Unwinder {
   uint64_t waiting_bytes_ = 0;
   std::vector<CompiledPage> unplaced_;  // made, but there is no room yet
   uint64_t next_epoch_ns_ = 0;
+  uint64_t next_wait_ns_ = 0;
   Counts counts_;
 };
 

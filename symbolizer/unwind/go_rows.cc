@@ -121,19 +121,26 @@ class ClippedSink : public RowSink {
   ElfAddress end_;
 };
 
+// Without the mark of the calling convention that assembly is compiled for.
+std::string_view PlainName(const GoFunction& function) {
+  std::string_view name = function.name;
+  if (name.ends_with(".abi0")) name.remove_suffix(5);
+  return name;
+}
+
 // The outermost functions, beyond those that the linker marks so: the program's entry.
 bool IsRoot(const GoFunction& function) {
-  const std::string_view name = function.name;
+  const std::string_view name = PlainName(function);
   // A signal handler is the outermost function for Go. For us the interrupted code comes next.
   if (name == "runtime.sigtramp" || name == "runtime.cgoSigtramp") return false;
   if (name.starts_with("_rt0_") && name.ends_with("_linux")) return true;
-  return function.top_frame || name == "runtime.goexit" || name == "runtime.mstart" || name == "runtime.rt0_go" ||
+  return function.top_frame || name == "runtime.goexit" || name == "runtime.mstart" || name == "runtime.rt0_go" || name == "runtime.clone" ||
          name == "_rt0_amd64";
 }
 
 // Goes to another stack and won't come back.
 bool LeavesStack(const GoFunction& function) {
-  return function.name == "runtime.mcall" || function.name == "runtime.morestack";
+  return PlainName(function) == "runtime.mcall" || PlainName(function) == "runtime.morestack";
 }
 
 }  // namespace

@@ -20,7 +20,6 @@ constexpr UnwindMachine kX86 = {
     .dwarf_ra = 16,
     // The trampoline is entered by `ret`, which takes the first member of struct rt_sigframe; struct ucontext follows.
     .signal_state_offset = 0,
-    .callee_saved = 1 << 3 | 1 << 12 | 1 << 13 | 1 << 14 | 1 << 15,
 };
 
 // DWARF for the Arm 64-bit Architecture, section 4.1; AAPCS64, section 6.1.1.
@@ -32,7 +31,6 @@ constexpr UnwindMachine kArm64 = {
     .dwarf_sp = 31,
     .dwarf_ra = 30,
     .signal_state_offset = 128,  // struct rt_sigframe: siginfo_t, struct ucontext
-    .callee_saved = uint64_t{0x3ff} << 19,
 };
 
 }  // namespace

@@ -24,12 +24,12 @@ struct UnwindMachine {
   uint8_t dwarf_ra;
   // Where the kernel saves an interrupted thread's registers (struct ucontext), from SP in the signal trampoline on.
   int32_t signal_state_offset;
-  // Bit n: a called function leaves DWARF register n as it was. Without FP and SP.
-  uint64_t callee_saved;
 
   bool is_x86() const { return elf_machine == EM_X86_64; }
-  bool IsCalleeSaved(uint64_t dwarf_register) const {
-    return dwarf_register < 64 && (callee_saved >> dwarf_register & 1) != 0;
+  // Whether it can be the base of the CFA besides FP and SP: a general register.
+  bool IsOther(uint64_t dwarf_register) const {
+    return dwarf_register != dwarf_fp && dwarf_register != dwarf_sp && dwarf_register != dwarf_ra &&
+           FromDwarf(dwarf_register).has_value();
   }
   // The number in bpf/registers.h of a DWARF register; nullopt for those that rules can't name (vector registers, the
   // program counter).

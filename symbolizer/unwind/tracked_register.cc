@@ -23,17 +23,17 @@ constexpr uint8_t kOpBreg0 = 0x70;
 // More code than that of one row is not looked through.
 constexpr uint64_t kMaxRowBytes = 64 << 10;
 
-// Whether the bytes contain an instruction that bases the CFA on a callee-saved register; often true by chance.
-bool MayHaveCalleeSavedCfa(const UnwindMachine& machine, std::span<const std::byte> bytes) {
+// Whether the bytes contain an instruction that bases the CFA on another register than FP and SP; often true by chance.
+bool MayHaveOtherCfa(const UnwindMachine& machine, std::span<const std::byte> bytes) {
   const auto at = [&](size_t i) { return std::to_integer<uint8_t>(bytes[i]); };
   for (size_t i = 0; i + 1 < bytes.size(); ++i) {
     const uint8_t opcode = at(i);
     if (opcode < kDefCfa || opcode > kDefCfaSf) continue;
-    if ((opcode == kDefCfa || opcode == kDefCfaRegister || opcode == kDefCfaSf) && machine.IsCalleeSaved(at(i + 1))) {
+    if ((opcode == kDefCfa || opcode == kDefCfaRegister || opcode == kDefCfaSf) && machine.IsOther(at(i + 1))) {
       return true;
     }
     if (opcode == kDefCfaExpression && i + 2 < bytes.size() && at(i + 2) >= kOpBreg0 &&
-        machine.IsCalleeSaved(at(i + 2) - kOpBreg0)) {
+        machine.IsOther(at(i + 2) - kOpBreg0)) {
       return true;
     }
   }
@@ -59,7 +59,7 @@ class Counter final : public CfiStateSink {
   }
   // The row that is under way ends at `end`.
   void Finish(uint64_t end) {
-    if (!machine_.IsCalleeSaved(register_) || end <= begin_) return;
+    if (!machine_.IsOther(register_) || end <= begin_) return;
     bytes_.resize(std::min(end - begin_, kMaxRowBytes));
     const bool read = code_.ReadAddress(ElfAddress(begin_), bytes_).ok();
     if (read && MayCall(machine_, code_, ElfAddress(begin_), bytes_)) ++counts_[register_];
@@ -109,7 +109,7 @@ bool MayCall(const UnwindMachine& machine, const ElfFile& elf, ElfAddress addres
   return machine.is_x86() ? X86MayCall(elf, address.value(), code) : Arm64MayCall(code);
 }
 
-void CountCalleeSavedCfa(const UnwindMachine& machine, const CfiSection& section, const ElfFile& code,
+void CountOtherCfa(const UnwindMachine& machine, const CfiSection& section, const ElfFile& code,
                          CfaRegisterCounts& counts) {
   UnwindCounts ignored;  // the index and the rows count the same entries
   CieCache cies(section);
@@ -119,7 +119,7 @@ void CountCalleeSavedCfa(const UnwindMachine& machine, const CfiSection& section
   while (const std::optional<CfiEntry> entry = section.EntryAt(offset)) {
     offset = entry->end;
     if (entry->is_cie) continue;
-    if (!MayHaveCalleeSavedCfa(machine, section.bytes().subspan(entry->body, entry->end - entry->body))) continue;
+    if (!MayHaveOtherCfa(machine, section.bytes().subspan(entry->body, entry->end - entry->body))) continue;
     const Cie* cie = cies.Get(entry->cie_offset, ignored);
     if (cie == nullptr) continue;
     const std::optional<Fde> fde = section.ReadFde(*entry, *cie, ignored);

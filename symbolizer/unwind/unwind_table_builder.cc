@@ -103,7 +103,7 @@ void UnwindTableBuilder::AddOtherSources(bool derive) {
 
 void UnwindTableBuilder::ChooseTracked(std::span<CfiRows* const> rows) {
   CfaRegisterCounts counts{};
-  for (const CfiRows* source : rows) CountCalleeSavedCfa(machine_, source->section(), elf_, counts);
+  for (const CfiRows* source : rows) CountOtherCfa(machine_, source->section(), elf_, counts);
   const uint64_t tracked = ChooseTrackedRegister(counts);
   if (tracked == kNoDwarfRegister) return;
   const std::optional<uint8_t> number = machine_.FromDwarf(tracked);

@@ -31,7 +31,6 @@ TITLES = (
     "tail_calls",
     "call_at_the_end",
     "shapes_of_frames",
-    "large_frames",
     "signal_on_own_stack",
     "vfork",
     "starts_of_threads",

@@ -168,14 +168,14 @@ class Check {
     }
     if (theirs->no_caller) return false;
     const FrameValues ours = ApplyRule(rule, builder_->tracked(), thread);
-    // libdw 0.188 takes the first callee-saved register of x86-64 for DWARF register 0 (backends/x86_64_cfi.c); RBX,
-    // which is 3, comes out as undefined where nothing is said of it.
-    const bool unmentioned_rbx =
-        builder_->machine().is_x86() && tracked_ == 3 && rule.other_kind == KILN_VALUE_SAME && !theirs->tracked;
+    // libdw takes a register that nothing is said of for undefined if the ABI lets functions change it (and RBX, by an
+    // oversight in 0.188: backends/x86_64_cfi.c). Code that keeps its CFA in one over a call knows better.
+    const bool unmentioned =
+        builder_->machine().is_x86() && rule.other_kind == KILN_VALUE_SAME && !theirs->tracked;
     const bool lost_fp = !ours.fp && theirs->fp;
     const bool lost_tracked = !ours.tracked && theirs->tracked;
     const bool equal = ours.sp == theirs->sp && ours.ra == theirs->ra && (ours.fp == theirs->fp || lost_fp) &&
-                       (ours.tracked == theirs->tracked || lost_tracked || unmentioned_rbx) &&
+                       (ours.tracked == theirs->tracked || lost_tracked || unmentioned) &&
                        frame.signal_frame() == ((rule.flags & KILN_RULE_SIGNAL_FRAME) != 0);
     if (!equal) {
       Mismatch(address, fmt::format("sp {} ra {} fp {} tracked {}: {}", ours.sp == theirs->sp, ours.ra == theirs->ra,
