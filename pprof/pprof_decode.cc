@@ -42,8 +42,8 @@ bool IsPropertyKey(std::string_view key) {
   // Keys of ours may be worded: "kiln.frames.unnamed: file is gone".
   const bool is_ours = key.starts_with("kiln.");
   const auto allowed = [is_ours](char c) {
-    return (is_ours && (c == ' ' || c == ':')) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
-           c == '-';
+    return (is_ours && (c == ' ' || c == ':')) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '-';
   };
   // What has a field of its own in pprof is no comment.
   const std::string_view kReserved[] = {kForeignComment, kDropFrames, kKeepFrames, kDocUrl, kDefaultSampleType};

@@ -134,8 +134,8 @@ bool IsRoot(const GoFunction& function) {
   // A signal handler is the outermost function for Go. For us the interrupted code comes next.
   if (name == "runtime.sigtramp" || name == "runtime.cgoSigtramp") return false;
   if (name.starts_with("_rt0_") && name.ends_with("_linux")) return true;
-  return function.top_frame || name == "runtime.goexit" || name == "runtime.mstart" || name == "runtime.rt0_go" || name == "runtime.clone" ||
-         name == "_rt0_amd64";
+  return function.top_frame || name == "runtime.goexit" || name == "runtime.mstart" || name == "runtime.rt0_go" ||
+         name == "runtime.clone" || name == "_rt0_amd64";
 }
 
 // Goes to another stack and won't come back.

@@ -110,7 +110,7 @@ bool MayCall(const UnwindMachine& machine, const ElfFile& elf, ElfAddress addres
 }
 
 void CountOtherCfa(const UnwindMachine& machine, const CfiSection& section, const ElfFile& code,
-                         CfaRegisterCounts& counts) {
+                   CfaRegisterCounts& counts) {
   UnwindCounts ignored;  // the index and the rows count the same entries
   CieCache cies(section);
   CfiProgram program(machine, section, kNoDwarfRegister);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The register that a file's rows keep track of besides FP and SP (kiln_directory.tracked). Only a few functions need
 // one: those that base the CFA on another register while they call others, such as the dynamic linker's
-// _dl_runtime_resolve, which keeps its stack in RBX, or AES-GCM in libcrypto (RAX). Much more code does so without a call, while it aligns its stack,
-// or all along in hand-written leaf functions. There the interrupted thread's registers are known, and to track one
-// would only make the rows of all functions that save it costlier.
+// _dl_runtime_resolve, which keeps its stack in RBX, or AES-GCM in libcrypto (RAX). Much more code does so without a
+// call, while it aligns its stack, or all along in hand-written leaf functions. There the interrupted thread's
+// registers are known, and to track one would only make the rows of all functions that save it costlier.
 #pragma once
 
 #include <array>
@@ -24,7 +24,7 @@ using CfaRegisterCounts = std::array<uint64_t, 64>;
 // Adds those of a section. FDEs are run, and code is read, only if the FDE's bytes can contain such a state, so this
 // costs about a nanosecond per byte.
 void CountOtherCfa(const UnwindMachine& machine, const CfiSection& section, const ElfFile& code,
-                         CfaRegisterCounts& counts);
+                   CfaRegisterCounts& counts);
 
 // The DWARF number of the register to track; kNoDwarfRegister if there is none.
 uint64_t ChooseTrackedRegister(const CfaRegisterCounts& counts);

@@ -170,8 +170,7 @@ class Check {
     const FrameValues ours = ApplyRule(rule, builder_->tracked(), thread);
     // libdw takes a register that nothing is said of for undefined if the ABI lets functions change it (and RBX, by an
     // oversight in 0.188: backends/x86_64_cfi.c). Code that keeps its CFA in one over a call knows better.
-    const bool unmentioned =
-        builder_->machine().is_x86() && rule.other_kind == KILN_VALUE_SAME && !theirs->tracked;
+    const bool unmentioned = builder_->machine().is_x86() && rule.other_kind == KILN_VALUE_SAME && !theirs->tracked;
     const bool lost_fp = !ours.fp && theirs->fp;
     const bool lost_tracked = !ours.tracked && theirs->tracked;
     const bool equal = ours.sp == theirs->sp && ours.ra == theirs->ra && (ours.fp == theirs->fp || lost_fp) &&
