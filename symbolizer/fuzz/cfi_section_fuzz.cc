@@ -50,7 +50,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
                                               PointerBases{.text = 0x1000, .data = 0x2000});
   static const ElfFile code = *testing::ElfBuilder().Open();
   CfaRegisterCounts registers{};
-  CountCalleeSavedCfa(machine, *section, code, registers);
+  CountOtherCfa(machine, *section, code, registers);
   UnwindCounts counts;
   FdeIndex index;
   index.Scan(*section, counts);
