@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
+
 #include "symbolizer/testing/cfi_builder.h"
 
 namespace kiln::symbolizer {
@@ -26,13 +28,15 @@ CfiSection Section(const CfiBuilder& builder) {
 
 // A section with one CIE and one FDE, read again.
 struct Read {
+  std::unique_ptr<const CfiSection> section;  // which the others point into
   std::optional<Cie> cie;
   std::optional<Fde> fde;
   UnwindCounts counts;
 };
 Read ReadBack(const CfiBuilder& builder) {
   Read result;
-  const CfiSection section = Section(builder);
+  result.section = std::make_unique<const CfiSection>(Section(builder));
+  const CfiSection& section = *result.section;
   const std::optional<CfiEntry> cie = section.EntryAt(0);
   if (!cie || !cie->is_cie) return result;
   result.cie = section.ReadCie(*cie, result.counts);
