@@ -21,6 +21,7 @@ void kiln_replay_walk(const struct kiln_replay *environment, const struct kiln_r
 	state.walk.ranges = ranges;
 	state.walk.range_count = range_count;
 	state.walk.process_flags = flags;
+	state.walk.stamp = environment->stamp;
 	push_native(&state, REGS_IP(&state.regs), 0);
 	stack->stop = regs_are_32bit(&state.regs) ? KILN_STOP_COMPAT_32BIT : walk_user_stack(&state);
 	stack->derived = state.walk.derived;

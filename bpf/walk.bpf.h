@@ -52,7 +52,8 @@ __noinline int walk_step(void) {
 		return KILN_STOP_NO_REGISTERS;
 	address = REGS_IP(&scratch->regs) - scratch->walk.is_return_address;
 	memo = memo_for(scratch, address);
-	if (memo->key == memo_key(address) && memo->stamp == scratch->walk.stamp && memo->stamp)
+	/* The key has room for 48 bits: what is no address must not look like one with an epoch. */
+	if (memo->key == memo_key(address) && memo->stamp == scratch->walk.stamp && memo->stamp && address >> 48 == 0)
 		return leave_plain_frame(scratch, memo->row, KILN_NO_REGISTER);
 	return step_by_code(address);
 }

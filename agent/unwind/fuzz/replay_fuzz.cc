@@ -88,14 +88,25 @@ int ReadUser(void* context, void* to, uint32_t bytes, uint64_t address) {
   return 0;
 }
 
-void Walk(Surroundings& surroundings, const kiln_regs& regs, kiln_ref ranges, uint32_t range_count, uint32_t flags) {
+void Walk(Surroundings& surroundings, const kiln_regs& regs, kiln_ref ranges, uint32_t range_count, uint32_t flags,
+          bool same_again) {
+  // Twice as one process, so that rows come from memory, which must change nothing but the time.
+  static uint32_t stamp = 0;
+  ++stamp;
   surroundings.reads = 0;
-  const kiln_replay replay{.context = &surroundings, .table_value = &TableValue, .read_user = &ReadUser, .epoch = 7};
+  const kiln_replay replay{
+      .context = &surroundings, .table_value = &TableValue, .read_user = &ReadUser, .epoch = 7, .stamp = stamp};
   const auto stack = std::make_unique<kiln_replay_stack>();
   kiln_replay_walk(&replay, &regs, ranges, range_count, flags, stack.get());
+  const auto again = std::make_unique<kiln_replay_stack>();
+  kiln_replay_walk(&replay, &regs, ranges, range_count, flags, again.get());
   Check(stack->stop != KILN_STOP_NONE && stack->stop < KILN_STOP_COUNT);
   Check(stack->word_count > 0 && stack->word_count < KILN_MAX_WORDS);
-  Check(surroundings.reads <= kMaxReads);
+  Check(surroundings.reads <= 2 * kMaxReads);
+  if (same_again) {
+    Check(again->stop == stack->stop && again->derived == stack->derived && again->word_count == stack->word_count);
+    Check(std::equal(stack->words, stack->words + stack->word_count, again->words));
+  }
   size_t frames = 0, words = 0;
   std::span<const uint64_t> rest(stack->words, stack->word_count);
   while (TakeFrame(rest)) {
@@ -136,7 +147,8 @@ void TryAnyMemory(Input input) {
     std::memcpy(surroundings.words(value), rest.data(), bytes);
     rest = rest.subspan(bytes);
   }
-  Walk(surroundings, regs, ranges, count, choice >> 5);
+  // Its walk may write into its own tables: not the same again.
+  Walk(surroundings, regs, ranges, count, choice >> 5, /*same_again=*/false);
 }
 
 kiln_rule TakeRule(Input& input) {
@@ -202,7 +214,7 @@ void TryValidPage(Input input) {
        .count = 0}};
   std::memcpy(surroundings.words(0), ranges, sizeof(ranges));
   surroundings.stack = input.rest();
-  Walk(surroundings, regs, 0, (choice & 8) != 0 ? 2 : 1, choice >> 5);
+  Walk(surroundings, regs, 0, (choice & 8) != 0 ? 2 : 1, choice >> 5, /*same_again=*/true);
 }
 
 }  // namespace

@@ -94,7 +94,8 @@ class ReplayProcess {
   }
   Walked WalkIn(const RangesRef& where, uint32_t flags = 0) {
     reads.clear();
-    const kiln_replay replay{.context = this, .table_value = &TableValue, .read_user = &ReadUser, .epoch = epoch};
+    const kiln_replay replay{
+        .context = this, .table_value = &TableValue, .read_user = &ReadUser, .epoch = epoch, .stamp = stamp};
     kiln_replay_walk(&replay, &regs, where.ref, where.count, flags, &stack_);
     return {.stop = static_cast<kiln_stop>(stack_.stop),
             .derived = stack_.derived,
@@ -107,6 +108,7 @@ class ReplayProcess {
   kiln_regs regs{};
   std::vector<kiln_code_range> ranges;
   uint32_t epoch = 1;
+  uint32_t stamp = 0;       // another one for each test that uses it: what is remembered outlives the test
   std::vector<Read> reads;  // of user memory by the last walk, in order
 
  private:
