@@ -87,7 +87,7 @@ def _storm(programs, work):
 
 
 CASES = {case.name: case for case in (
-    Case("hot", f"a native stack {FRAMES} deep with frame pointers, computing in registers, one process per CPU",
+    Case("hot", f"a native stack {FRAMES} deep without frame pointers, computing in registers, one process per CPU",
          _deep_stack(), ("deep_stack",)),
     Case("cold", f"the same stack over {COLD_MEGABYTES} MiB of memory read at random, one process per CPU",
          _deep_stack(str(COLD_MEGABYTES)), ("deep_stack",)),
