@@ -22,6 +22,9 @@ constexpr double kCpuShare = 0.25;
 // Below the programs that are measured, yet high enough to get on with it on a host without idle time.
 constexpr int kNice = 5;
 
+// Pages from the cache that the collector's thread is not woken for.
+constexpr size_t kMaxAheadUntold = 256;
+
 const DebugFilePlaces kNoPlaces;
 
 // CPU time that the calling thread, a worker, may still spend; negative if it spent too much.
@@ -59,10 +62,20 @@ void TableWorker::Compile(const Request& request) {
   work_.notify_one();
 }
 
+void TableWorker::TakeCached(const Request& request) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!ahead_) return;
+    cached_.push_back(request);
+  }
+  work_.notify_one();
+}
+
 void TableWorker::SetAhead(bool on) {
   {
     const std::lock_guard lock(mutex_);
     if (std::exchange(ahead_, on) == on) return;
+    if (!on) cached_.clear();
   }
   work_.notify_one();
 }
@@ -127,6 +140,20 @@ bool TableWorker::CompileAhead(std::unique_lock<std::mutex>& lock) {
   return true;
 }
 
+bool TableWorker::TakeCachedAhead(std::unique_lock<std::mutex>& lock) {
+  if (cached_.empty()) return false;
+  const Request request = std::move(cached_.front());
+  cached_.pop_front();
+  std::vector<CompiledPage> pages;
+  lock.unlock();
+  compiler_.TakeCached(request.table, *request.elf, request.places != nullptr ? *request.places : kNoPlaces, pages);
+  lock.lock();
+  std::ranges::move(pages, std::back_inserter(results_.ahead));
+  counts_ = compiler_.counts();
+  if (cached_.empty() || results_.ahead.size() > kMaxAheadUntold) wake_();
+  return true;
+}
+
 void TableWorker::Run() {
   const auto thread = static_cast<id_t>(::gettid());
   ::setpriority(PRIO_PROCESS, thread, std::min(::getpriority(PRIO_PROCESS, thread) + kNice, 19));
@@ -135,9 +162,9 @@ void TableWorker::Run() {
     busy_ = false;
     if (requests_.empty() && !await_readers_) {
       idle_.notify_all();
-      if (ahead_ && !stopping_ && CompileAhead(lock)) continue;
+      if (ahead_ && !stopping_ && (TakeCachedAhead(lock) || CompileAhead(lock))) continue;
       // Between two bursts of work is the time to write tables to the disk.
-      const auto has_work = [this] { return stopping_ || !requests_.empty() || await_readers_; };
+      const auto has_work = [this] { return stopping_ || !requests_.empty() || !cached_.empty() || await_readers_; };
       if (!work_.wait_for(lock, std::chrono::seconds(2), has_work)) {
         lock.unlock();
         compiler_.Store();
@@ -154,17 +181,25 @@ void TableWorker::Run() {
     std::vector<Request> requests;
     requests.swap(requests_);
     for (const Request& request : requests) {
+      const bool ahead = ahead_;
       lock.unlock();
       CompiledPage page = compiler_.Compile(request.table, *request.elf,
                                             request.places != nullptr ? *request.places : kNoPlaces, request.page);
+      // What costs next to nothing comes along: the next stacks need it.
+      std::vector<CompiledPage> cached;
+      if (ahead) {
+        compiler_.TakeCached(request.table, *request.elf, request.places != nullptr ? *request.places : kNoPlaces,
+                             cached);
+      }
       lock.lock();
       results_.pages.push_back(std::move(page));
+      std::ranges::move(cached, std::back_inserter(results_.ahead));
       counts_ = compiler_.counts();
+      wake_();  // a page takes milliseconds, and stacks wait for it
       ServeReaders(lock);
       KeepToBudget(lock);
       if (stopping_) break;
     }
-    wake_();
   }
   lock.unlock();
   compiler_.Store();

@@ -3,6 +3,7 @@
 
 #include <condition_variable>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -37,8 +38,11 @@ class TableWorker {
   ~TableWorker();
 
   void Compile(const Request& request);
-  // Whether pages are made that nobody has asked for yet (Results::ahead), when there is nothing else to do. On at
-  // first.
+  // The pages of a table that the cache has come ahead, when there is nothing else to do: the file was mapped by a
+  // program that is sampled. `request.page` does not count.
+  void TakeCached(const Request& request);
+  // Whether pages are made or taken from the cache that nobody has asked for yet (Results::ahead), when there is
+  // nothing else to do. On at first.
   void SetAhead(bool on);
   // Waits until all BPF programs that run now have ended. That comes before pages, and costs no CPU time of the budget:
   // memory is waiting for it.
@@ -54,6 +58,7 @@ class TableWorker {
  private:
   void Run();
   bool CompileAhead(std::unique_lock<std::mutex>& lock);
+  bool TakeCachedAhead(std::unique_lock<std::mutex>& lock);
   // These let go of the lock in between.
   void KeepToBudget(std::unique_lock<std::mutex>& lock);
   void ServeReaders(std::unique_lock<std::mutex>& lock);
@@ -63,6 +68,7 @@ class TableWorker {
   std::condition_variable work_;
   std::condition_variable idle_;
   std::vector<Request> requests_;
+  std::deque<Request> cached_;  // tables to be taken from the cache
   bool await_readers_ = false;
   bool ahead_ = true;
   bool busy_ = false;

@@ -45,6 +45,7 @@ StatusOr<UnwindTables::Table> UnwindTables::Find(uint32_t object, const symboliz
   header.page_count = page_count;
   header.table = object;
   header.tracked = KILN_NO_REGISTER;
+  worker_.TakeCached({.table = object, .elf = added.elf, .places = added.places, .page = 0});
   return added.table;
 }
 

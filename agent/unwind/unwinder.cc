@@ -290,9 +290,11 @@ bool Unwinder::TakeResults(Deliver deliver) {
   const bool has_results = results.readers_gone || !results.pages.empty();
   std::vector<CompiledPage> pages = std::exchange(unplaced_, {});
   std::ranges::move(results.pages, std::back_inserter(pages));
+  // All of them first: a stack that is tried again mostly needs several.
+  std::vector<PageId> placed;
   for (CompiledPage& page : pages) {
     if (tables_.Place(page)) {
-      Retry({page.table, page.page}, deliver);
+      placed.push_back({page.table, page.page});
     } else {
       unplaced_.push_back(std::move(page));
     }
@@ -305,9 +307,10 @@ bool Unwinder::TakeResults(Deliver deliver) {
         !memory_.source_status().ok()) {
       worker_.SetAhead(false);
     } else if (tables_.Place(page)) {
-      Retry(id, deliver);
+      placed.push_back(id);
     }
   }
+  for (const PageId id : placed) Retry(id, deliver);
   // A wait keeps the worker from pages for some milliseconds: only for memory that is needed, else now and then.
   const uint64_t now = MonotonicNs();
   const bool is_needed = !unplaced_.empty() || memory_.allocated_bytes() > memory_.budget_bytes() / 2;

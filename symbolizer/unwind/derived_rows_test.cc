@@ -48,7 +48,7 @@ TEST(DerivedRowsTest, AnalysesAGapOnceAndGivesItsRowsInParts) {
   ASSERT_TRUE(derived.Fill(Extent(0, 512), Extent(0, 256), first));
   ListSink second;
   ASSERT_TRUE(derived.Fill(Extent(0, 512), Extent(257, 512), second));
-  EXPECT_EQ(derived.counts().gaps, 1u);
+  EXPECT_EQ(derived.counts().parts, 1u);
   EXPECT_EQ(derived.counts().functions, 32u);
   EXPECT_EQ(derived.counts().unclear_functions, 0u);
   ASSERT_FALSE(second.rows.empty());
