@@ -5,7 +5,12 @@
 // A flow that contradicts itself (a `ret` with a register on top of the stack, a jump into another function with a
 // frame, ways that meet with different stacks) is given up, and so is all that only it has reached.
 //
-// Calls of functions that never return (abort) end a way; which these are is found first (derive_returns.h).
+// Calls of functions that never return (abort) end a way; which these are is found first (derive_returns.h). So do
+// calls with a trap behind.
+//
+// V8's builtins do what compilers don't: they move their frames (derive_moves.h), go on in their callers' place
+// (FrameState::IsFrameOfCaller), or are parts of functions whose frames they find set up and take down: a known
+// beginning that makes no sense as a function's is tried as such a part (FollowInFrame).
 //
 // Where functions begin: known beginnings (symbols), targets of calls. They have the state of a function's entry. Code
 // that nothing has reached by then begins a function that only pointers know, or it is the target of a jump table, or
