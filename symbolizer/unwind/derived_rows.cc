@@ -76,9 +76,10 @@ DerivedRows::Part DerivedRows::Analyse(const CodeExtent& extent, const CodeExten
     const ElfAddress begin(surroundings.begin.value() + at);
     const std::vector<uint32_t> known = OffsetsIn(starts_->known, begin, code.size() - at);
     const std::vector<uint32_t> likely = OffsetsIn(starts_->likely, begin, code.size() - at);
-    CodeSweep sweep = SweepCode(std::span(code).subspan(at), begin, known);
+    const std::span<const std::byte> swept = std::span(code).subspan(at);
+    CodeSweep sweep = SweepCode(swept, begin, known);
     const auto targets = ReadJumpTables(elf_, sweep, begin);
-    CodeFlow flow(std::move(sweep), {.known = known, .likely = likely, .table_targets = targets});
+    CodeFlow flow(std::move(sweep), {.known = known, .likely = likely, .table_targets = targets, .code = swept});
     flow.Run();
     AddFlow(flow, begin, part);
     at += std::max<uint32_t>(flow.sweep().size, 1);
