@@ -19,13 +19,39 @@ namespace {
 // quarter of a CPU.
 constexpr double kBurstCpuSeconds = 4.0;
 constexpr double kCpuShare = 0.25;
-// Below the programs that are measured, yet high enough to get on with it on a host without idle time.
-constexpr int kNice = 5;
+// Work ahead gives way to everything. While stacks wait for a page, on a host without idle time, each millisecond costs
+// stacks: then the worker is as good as others, within its budget.
+constexpr int kNiceAhead = 10;
+// Where a thread may not raise its priority again (CAP_SYS_NICE, RLIMIT_NICE), it stays here.
+constexpr int kNiceFixed = 5;
 
 // Pages from the cache that the collector's thread is not woken for.
 constexpr size_t kMaxAheadUntold = 256;
 
 const DebugFilePlaces kNoPlaces;
+
+// Of the calling thread, relative to what it was.
+class Priority {
+ public:
+  Priority() : thread_(static_cast<id_t>(::gettid())), normal_(::getpriority(PRIO_PROCESS, thread_)) {
+    // Lowered first, to see whether it can be raised from there.
+    if (Set(kNiceFixed) && Set(0)) return;
+    fixed_ = true;
+  }
+  void Lower() { Change(kNiceAhead); }
+  void Restore() { Change(0); }
+
+ private:
+  bool Set(int nice) { return ::setpriority(PRIO_PROCESS, thread_, std::min(normal_ + (nice_ = nice), 19)) == 0; }
+  void Change(int nice) {
+    if (!fixed_ && nice != nice_) Set(nice);
+  }
+
+  const id_t thread_;
+  const int normal_;
+  int nice_ = 0;
+  bool fixed_ = false;
+};
 
 // CPU time that the calling thread, a worker, may still spend; negative if it spent too much.
 double SecondsInHand() {
@@ -155,13 +181,13 @@ bool TableWorker::TakeCachedAhead(std::unique_lock<std::mutex>& lock) {
 }
 
 void TableWorker::Run() {
-  const auto thread = static_cast<id_t>(::gettid());
-  ::setpriority(PRIO_PROCESS, thread, std::min(::getpriority(PRIO_PROCESS, thread) + kNice, 19));
+  Priority priority;
   std::unique_lock lock(mutex_);
   for (;;) {
     busy_ = false;
     if (requests_.empty() && !await_readers_) {
       idle_.notify_all();
+      priority.Lower();
       if (ahead_ && !stopping_ && (TakeCachedAhead(lock) || CompileAhead(lock))) continue;
       // Between two bursts of work is the time to write tables to the disk.
       const auto has_work = [this] { return stopping_ || !requests_.empty() || !cached_.empty() || await_readers_; };
@@ -178,6 +204,7 @@ void TableWorker::Run() {
     if (requests_.empty()) continue;
     KeepToBudget(lock);
     if (stopping_) break;
+    priority.Restore();
     std::vector<Request> requests;
     requests.swap(requests_);
     for (const Request& request : requests) {
