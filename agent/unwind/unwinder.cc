@@ -125,7 +125,7 @@ void Unwinder::RequestPagesOn(const StackCopy& stack, const Code& code) {
     std::memcpy(&address, stack.bytes.data() + at, sizeof(address));
     const kiln_code_range* range = FindCodeRange(code.ranges, address);
     if (range == nullptr || range->walker != KILN_WALKER_TABLE || range->ref == 0) continue;
-    if (const auto page = tables_.PageOf(range->ref, address - range->base)) tables_.Request(*page);
+    if (const auto page = tables_.PageOf(range->ref, address - range->base)) tables_.RequestLikely(*page);
   }
 }
 
