@@ -21,7 +21,7 @@ struct record {
 
 enum {
 	KILN_CODE_ENTRIES = 8, /* of walk.code, a power of two */
-	KILN_MEMO_ENTRIES = 1024, /* a power of two */
+	KILN_MEMO_ENTRIES = 512, /* a power of two; values of per-CPU maps hold at most 32 KiB */
 	KILN_WINDOW_WORDS = 256, /* of the copy of the stack (stack_window.bpf.h); a power of two */
 	KILN_REGISTER_SLOTS = 64, /* words of scratch.registers, a power of two above KILN_REG_WORDS */
 };

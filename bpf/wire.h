@@ -44,9 +44,9 @@ enum {
 
 	/* perf_event_max_stack is 127 unless an administrator changed it; more kernel frames are cut (KERNEL_DEPTH_LIMIT). */
 	KILN_MAX_KERNEL_FRAMES = 127,
-	KILN_MAX_USER_FRAMES = 1000,
-	/* Kernel and user words of a record; a power of two, since the index is masked. 8 KiB per CPU. */
-	KILN_MAX_WORDS = 1024,
+	KILN_MAX_USER_FRAMES = 2001, /* the leaf, and what 50 strides of 40 steps reach (walk.bpf.h) */
+	/* Kernel and user words of a record; a power of two, since the index is masked. 16 KiB per CPU. */
+	KILN_MAX_WORDS = 2048,
 
 	/* Slots of the identity table on each CPU, a power of two. 64 bytes each. */
 	KILN_IDENTITY_SLOTS = 256,
@@ -55,8 +55,8 @@ enum {
 	KILN_MAX_RINGS = 64,
 	/* Processes that the kernel side can know at a time. Stacks of others are copied and walked in user space. */
 	KILN_MAX_PROCESSES = 16384,
-	/* Of a user stack that is copied. */
-	KILN_MAX_STACK_BYTES = 32767,
+	/* Of a user stack that is copied. Encoders have single frames of more than 32 KiB. */
+	KILN_MAX_STACK_BYTES = 65535,
 	/* What is read of it at once: no more than a page of memory. */
 	KILN_STACK_BLOCK = 4096,
 	/* Below the stack pointer, where leaf functions may keep what the ABI of x86-64 lets them. */
