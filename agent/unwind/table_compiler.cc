@@ -33,7 +33,8 @@ struct TableCompiler::Table {
   const symbolizer::ElfFile* elf = nullptr;
   DebugFilePlaces places;
   std::vector<bool> done;  // by page
-  uint32_t next = 0;       // no page below it is left
+  uint32_t next = 0;         // no page below it is left
+  uint32_t next_cached = 0;  // no page below it is left in the cache
 };
 
 TableCompiler::TableCompiler(const std::string& cache_folder) {
@@ -123,11 +124,12 @@ CompiledPage TableCompiler::Compile(uint32_t table, const symbolizer::ElfFile& e
   return compiled;
 }
 
-void TableCompiler::TakeCached(uint32_t number, const symbolizer::ElfFile& elf, const DebugFilePlaces& places,
-                               std::vector<CompiledPage>& pages) {
+bool TableCompiler::TakeCached(uint32_t number, const symbolizer::ElfFile& elf, const DebugFilePlaces& places,
+                               size_t limit, std::vector<CompiledPage>& pages) {
   const double start = ThreadCpuSeconds();
   Table& table = Open(number, elf, places);
-  for (uint32_t index = 0; table.cached && index < table.done.size(); ++index) {
+  for (; table.cached && table.next_cached < table.done.size() && limit > 0; ++table.next_cached) {
+    const uint32_t index = table.next_cached;
     if (table.done[index] || table.cached->page_state(index) == PageState::kMissing) continue;
     CompiledPage page{.table = number, .page = index, .tracked = KILN_NO_REGISTER, .words = {}};
     if (!TakeFromCache(table, page)) continue;
@@ -135,8 +137,10 @@ void TableCompiler::TakeCached(uint32_t number, const symbolizer::ElfFile& elf, 
     ++counts_.cached_pages;
     if (page.words.empty()) ++counts_.failed_pages;
     pages.push_back(std::move(page));
+    --limit;
   }
   counts_.cpu_seconds += ThreadCpuSeconds() - start;
+  return table.cached && table.next_cached < table.done.size();
 }
 
 std::optional<CompiledPage> TableCompiler::CompileAhead() {

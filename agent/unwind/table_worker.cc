@@ -25,6 +25,8 @@ constexpr int kNiceFixed = 5;
 
 // Pages from the cache that the collector's thread is not woken for.
 constexpr size_t kMaxAheadUntold = 256;
+// Pages that are taken from the cache before what was asked for meanwhile has its turn.
+constexpr size_t kMaxCachedAtOnce = 64;
 
 const DebugFilePlaces kNoPlaces;
 
@@ -128,7 +130,7 @@ void TableWorker::Finish() {
   std::unique_lock lock(mutex_);
   finishing_ = true;
   work_.notify_all();
-  idle_.wait(lock, [this] { return requests_.empty() && likely_.empty() && !busy_; });
+  idle_.wait(lock, [this] { return !busy_ && requests_.empty() && likely_.empty() && cached_.empty(); });
   finishing_ = false;
   lock.unlock();
   readers_.Finish();
@@ -157,63 +159,64 @@ bool TableWorker::CompileAhead(std::unique_lock<std::mutex>& lock) {
   return true;
 }
 
-bool TableWorker::TakeCachedAhead(std::unique_lock<std::mutex>& lock) {
-  if (cached_.empty()) return false;
+void TableWorker::TakeNextCached(std::unique_lock<std::mutex>& lock) {
   const Request request = std::move(cached_.front());
   cached_.pop_front();
   std::vector<CompiledPage> pages;
   lock.unlock();
-  compiler_.TakeCached(request.table, *request.elf, request.places != nullptr ? *request.places : kNoPlaces, pages);
+  const DebugFilePlaces& places = request.places != nullptr ? *request.places : kNoPlaces;
+  const bool more = compiler_.TakeCached(request.table, *request.elf, places, kMaxCachedAtOnce, pages);
   lock.lock();
   std::ranges::move(pages, std::back_inserter(results_.ahead));
   counts_ = compiler_.counts();
+  if (more && ahead_) cached_.push_front(request);
   if (cached_.empty() || results_.ahead.size() > kMaxAheadUntold) wake_();
-  return true;
 }
 
 void TableWorker::CompileNext(std::unique_lock<std::mutex>& lock) {
   std::deque<Request>& queue = requests_.empty() ? likely_ : requests_;
   const Request request = std::move(queue.front());
   queue.pop_front();
-  const bool ahead = ahead_;
   lock.unlock();
-  const DebugFilePlaces& places = request.places != nullptr ? *request.places : kNoPlaces;
-  CompiledPage page = compiler_.Compile(request.table, *request.elf, places, request.page);
-  // What costs next to nothing comes along: the next stacks need it.
-  std::vector<CompiledPage> cached;
-  if (ahead) compiler_.TakeCached(request.table, *request.elf, places, cached);
+  CompiledPage page = compiler_.Compile(request.table, *request.elf,
+                                        request.places != nullptr ? *request.places : kNoPlaces, request.page);
   lock.lock();
   results_.pages.push_back(std::move(page));
-  std::ranges::move(cached, std::back_inserter(results_.ahead));
   counts_ = compiler_.counts();
   wake_();  // a page takes milliseconds, and stacks wait for it
+  // What costs next to nothing comes next: other stacks will need it.
+  if (ahead_ && (cached_.empty() || cached_.front().table != request.table)) cached_.push_front(request);
 }
 
 void TableWorker::Run() {
   Priority priority;
   std::unique_lock lock(mutex_);
+  const auto has_work = [this] { return !requests_.empty() || !cached_.empty() || !likely_.empty(); };
   for (;;) {
     busy_ = false;
-    if (requests_.empty() && likely_.empty()) {
+    if (!has_work()) {
       idle_.notify_all();
       priority.Lower();
-      if (ahead_ && !stopping_ && (TakeCachedAhead(lock) || CompileAhead(lock))) continue;
+      if (ahead_ && !stopping_ && CompileAhead(lock)) continue;
+      const auto is_wanted = [&] { return stopping_ || has_work(); };
       // Between two bursts of work is the time to write tables to the disk.
-      const auto has_work = [this] { return stopping_ || !requests_.empty() || !likely_.empty() || !cached_.empty(); };
-      if (!work_.wait_for(lock, std::chrono::seconds(2), has_work)) {
+      if (!work_.wait_for(lock, std::chrono::seconds(2), is_wanted)) {
         lock.unlock();
         compiler_.Store();
         lock.lock();
-        work_.wait(lock, has_work);
+        work_.wait(lock, is_wanted);
       }
     }
     if (stopping_) break;
-    if (requests_.empty() && likely_.empty()) continue;
     busy_ = true;
     KeepToBudget(lock);
     if (stopping_) break;
     priority.Restore();
-    CompileNext(lock);
+    if (requests_.empty() && !cached_.empty()) {
+      TakeNextCached(lock);
+    } else if (!requests_.empty() || !likely_.empty()) {
+      CompileNext(lock);
+    }
   }
   lock.unlock();
   compiler_.Store();

@@ -43,8 +43,8 @@ class TableWorker {
   void CompileLikely(const Request& request);
   // A page that is under way is asked for by Compile.
   void Hurry(uint32_t table, uint32_t page);
-  // The pages of a table that the cache has come ahead, when there is nothing else to do: the file was mapped by a
-  // program that is sampled. `request.page` does not count.
+  // The pages of a table that the cache has come ahead, after those that were asked for by Compile: the file was mapped
+  // by a program that is sampled. `request.page` does not count.
   void TakeCached(const Request& request);
   // Whether pages are made or taken from the cache that nobody has asked for yet (Results::ahead), when there is
   // nothing else to do. On at first.
@@ -61,10 +61,10 @@ class TableWorker {
 
  private:
   void Run();
+  void TakeNextCached(std::unique_lock<std::mutex>& lock);
+  // These let go of the lock in between. False if nothing is left to be made ahead.
   bool CompileAhead(std::unique_lock<std::mutex>& lock);
-  bool TakeCachedAhead(std::unique_lock<std::mutex>& lock);
   void CompileNext(std::unique_lock<std::mutex>& lock);
-  // Lets go of the lock in between.
   void KeepToBudget(std::unique_lock<std::mutex>& lock);
 
   void Enqueue(std::deque<Request>& queue, const Request& request);
