@@ -13,13 +13,19 @@
 namespace kiln::agent {
 namespace {
 
-// Part of the memory that pages in use may lose in one period to others, and how much that may be at most: 1 MiB of
-// tables costs some 60 ms to make.
-constexpr uint64_t kWarmPart = 8;
-constexpr uint64_t kMaxWarmBytes = 1 << 20;
+// What may change hands in a period: 1 MiB of tables costs some 60 ms to make.
+constexpr uint64_t kMaxBytesPerPeriod = 1 << 20;
+uint64_t BytesPerPeriod(uint64_t budget) { return std::min(budget / 4, kMaxBytesPerPeriod); }
+uint64_t WarmBytesPerPeriod(uint64_t budget) { return BytesPerPeriod(budget) / 2; }
+// A page in use gives way only to one that was missed so often in a period: what is used as rarely may as well stay.
+constexpr uint32_t kMissesToReplace = 8;
+// What was not made use of is kept for programs that start.
+uint64_t BytesAfterQuietTimes(uint64_t budget) { return budget / 2; }
+
 // A page's size as long as none is known.
 constexpr uint64_t kTypicalPageBytes = 4096;
 constexpr uint8_t kUsedInLastPeriod = 0x80;
+constexpr uint8_t kUsedLately = 0xc0;
 
 void Store(uint32_t& word, uint32_t value) { std::atomic_ref(word).store(value, std::memory_order_release); }
 uint32_t Load(uint32_t& word) { return std::atomic_ref(word).load(std::memory_order_relaxed); }
@@ -28,12 +34,10 @@ size_t DirectoryBytes(uint32_t page_count) {
   return offsetof(kiln_directory, pages) + size_t{page_count} * sizeof(kiln_ref);
 }
 
-uint64_t WarmBytes(const TableMemory& memory) { return std::min(memory.budget_bytes() / kWarmPart, kMaxWarmBytes); }
-
 }  // namespace
 
 UnwindTables::UnwindTables(SharedMemory& memory, TableWorker& worker)
-    : memory_(memory), worker_(worker), warm_bytes_left_(WarmBytes(memory.memory())) {}
+    : memory_(memory), worker_(worker), bytes_left_(BytesAfterQuietTimes(memory.memory().budget_bytes())) {}
 
 kiln_directory* UnwindTables::DirectoryOf(const Object& object) {
   return reinterpret_cast<kiln_directory*>(memory_.memory().Words(object.table.directory).data());
@@ -79,11 +83,11 @@ uint64_t UnwindTables::PageBytes() const {
   return counts_.loaded_pages > 0 ? counts_.page_bytes / counts_.loaded_pages : kTypicalPageBytes;
 }
 
-bool UnwindTables::HasRoomForOneMore() const {
+bool UnwindTables::HasRoomForOneMore(uint64_t warm_bytes) const {
   const TableMemory& memory = memory_.memory();
   // Once a page has found no room, what is free lies in holes.
   const uint64_t free = is_short() ? 0 : memory.budget_bytes() - memory.allocated_bytes();
-  return (under_way_ + 1) * PageBytes() <= free + idle_bytes_ + warm_bytes_left_;
+  return (under_way_ + 1) * PageBytes() <= free + std::min(bytes_left_, idle_bytes_ + warm_bytes);
 }
 
 void UnwindTables::Compile(PageId id) {
@@ -110,7 +114,7 @@ UnwindTables::Answer UnwindTables::Request(PageId id) {
     case PageState::kNoRoom: ++without_room_[id]; return Answer::kNoRoom;
     case PageState::kMissing: break;
   }
-  if (!HasRoomForOneMore()) {
+  if (!HasRoomForOneMore(0)) {
     Refuse(id);
     return Answer::kNoRoom;
   }
@@ -143,7 +147,7 @@ bool UnwindTables::Place(const CompiledPage& page, bool is_ahead) {
     return true;
   }
   if (!ref) {  // and nothing that may go before the next period
-    idle_bytes_ = warm_bytes_left_ = 0;
+    bytes_left_ = 0;
     Refuse(id);
     return true;
   }
@@ -170,24 +174,20 @@ void UnwindTables::MakeRoom(size_t bytes) {
   Evict(std::max<uint64_t>(2 * bytes, memory_.memory().budget_bytes() / 64), true);
 }
 
-uint32_t UnwindTables::Heat(const LoadedPage& page) {
-  if (page.uses != 0) return page.uses;
-  return Load(memory_.memory().At<kiln_page>(page.ref)->last_used) == epoch_ ? 1 : 0;
+bool UnwindTables::IsIdle(const LoadedPage& page) {
+  return (page.uses & kUsedLately) == 0 && Load(memory_.memory().At<kiln_page>(page.ref)->last_used) != epoch_;
 }
 
 void UnwindTables::Evict(uint64_t wanted, bool must) {
-  std::ranges::stable_sort(loaded_, {}, [this](const LoadedPage& page) { return Heat(page); });
+  std::ranges::stable_sort(loaded_, {}, [this](const LoadedPage& page) { return std::pair(!IsIdle(page), page.uses); });
   uint64_t evicted = 0;
   size_t count = 0;
   for (; count < loaded_.size() && evicted < wanted; ++count) {
     const LoadedPage& page = loaded_[count];
-    if (Heat(page) == 0) {
-      idle_bytes_ -= std::min<uint64_t>(idle_bytes_, page.bytes);
-    } else if (must || page.bytes <= warm_bytes_left_) {
-      warm_bytes_left_ -= std::min<uint64_t>(warm_bytes_left_, page.bytes);
-    } else {
-      break;
-    }
+    uint64_t& left = IsIdle(page) ? idle_bytes_ : warm_bytes_left_;
+    if (!must && page.bytes > std::min(left, bytes_left_)) break;
+    left -= std::min<uint64_t>(left, page.bytes);
+    bytes_left_ -= std::min<uint64_t>(bytes_left_, page.bytes);
     Mark(page.id, PageState::kMissing, KILN_PAGE_MISSING);
     memory_.Retire(page.ref, page.bytes);
     evicted += page.bytes;
@@ -204,9 +204,10 @@ uint32_t UnwindTables::NextEpoch() {
   for (LoadedPage& page : loaded_) {
     const bool was_used = Load(memory_.memory().At<kiln_page>(page.ref)->last_used) == epoch_;
     page.uses = static_cast<uint8_t>(page.uses >> 1 | (was_used ? kUsedInLastPeriod : 0));
-    if (page.uses == 0) idle_bytes_ += page.bytes;
+    if ((page.uses & kUsedLately) == 0) idle_bytes_ += page.bytes;
   }
-  warm_bytes_left_ = WarmBytes(memory_.memory());
+  const uint64_t budget = memory_.memory().budget_bytes();
+  bytes_left_ = std::min(bytes_left_ + BytesPerPeriod(budget), BytesAfterQuietTimes(budget));
   ++epoch_;
   RequestWhatWasMissed();
   return epoch_;
@@ -218,8 +219,12 @@ void UnwindTables::RequestWhatWasMissed() {
   std::ranges::sort(missed, [](const auto& a, const auto& b) {
     return std::tuple(b.first, a.second.table, a.second.page) < std::tuple(a.first, b.second.table, b.second.page);
   });
+  const uint64_t warm_bytes = WarmBytesPerPeriod(memory_.memory().budget_bytes());
+  warm_bytes_left_ = 0;
   for (const auto& [times, id] : missed) {
-    if (times > 0 && HasRoomForOneMore()) {
+    const bool may_replace = times >= kMissesToReplace;
+    if (times > 0 && HasRoomForOneMore(may_replace ? warm_bytes : 0)) {
+      if (may_replace) warm_bytes_left_ = warm_bytes;
       without_room_.erase(id);
       Compile(id);
     } else if (times > 0) {

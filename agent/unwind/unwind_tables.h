@@ -32,10 +32,11 @@ struct PageId {
 // The unwind tables in table memory: a directory per object file, pages as they are asked for.
 //
 // When memory runs out, the coldest pages go: in which of the last periods a page was used is remembered, a bit each,
-// the last one weighing most. Pages that were idle for eight periods go at once. Of those in use a limited part goes in
-// each period, for else a load that needs more than there is would have pages made and thrown away without end. A page
-// that finds no room under this rule is marked, so that walks which need it end there (KILN_STOP_MEMORY_FULL), and how
-// often that happens is counted: as soon as there is room, the pages that were missed most come first.
+// the last one weighing most. How much may go is limited, for else a load that needs more than there is would have
+// pages made and thrown away without end: a part of the memory in each period, more after quiet times, and pages that
+// were used in the last two periods only for others that were missed often. A page that finds no room under this rule
+// is marked, so that walks which need it end there (KILN_STOP_MEMORY_FULL), and how often that happens is counted: in
+// the next period the pages that were missed most come first.
 //
 // Thread-compatible.
 class UnwindTables {
@@ -104,13 +105,14 @@ class UnwindTables {
   kiln_directory* DirectoryOf(const Object& object);
   void Mark(PageId id, PageState state, kiln_ref ref);
   bool Place(const CompiledPage& page, bool is_ahead);
-  bool HasRoomForOneMore() const;
+  // `warm_bytes` of pages in use may go for it.
+  bool HasRoomForOneMore(uint64_t warm_bytes) const;
   void Compile(PageId id);
   void Refuse(PageId id);
   void RequestWhatWasMissed();
   uint64_t PageBytes() const;
-  uint32_t Heat(const LoadedPage& page);
-  // What is evicted is free after the next waits for readers. `must`: also pages in use, beyond what a period may lose.
+  bool IsIdle(const LoadedPage& page);
+  // What is evicted is free after the next wait for readers. `must`: beyond what may go in this period.
   void Evict(uint64_t wanted, bool must);
 
   SharedMemory& memory_;
@@ -120,9 +122,10 @@ class UnwindTables {
   uint32_t under_way_ = 0;                              // pages
   absl::flat_hash_map<PageId, uint32_t> without_room_;  // and how often they were asked for in this period
   uint32_t epoch_ = 1;
-  uint32_t lacked_in_ = 0;  // the last period in which a page lacked room; 0 = none
-  uint64_t idle_bytes_ = 0;
-  uint64_t warm_bytes_left_;          // of pages in use that may go in this period
+  uint32_t lacked_in_ = 0;            // the last period in which a page lacked room; 0 = none
+  uint64_t idle_bytes_ = 0;           // of pages that were idle when the period began
+  uint64_t bytes_left_;               // of pages that may go in this period
+  uint64_t warm_bytes_left_ = 0;      // of pages in use among those
   uint64_t eviction_free_after_ = 0;  // waits of the SharedMemory after which the last eviction has made room
   Counts counts_;
 };
