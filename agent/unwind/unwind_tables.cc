@@ -37,7 +37,10 @@ size_t DirectoryBytes(uint32_t page_count) {
 }  // namespace
 
 UnwindTables::UnwindTables(SharedMemory& memory, TableWorker& worker)
-    : memory_(memory), worker_(worker), bytes_left_(BytesAfterQuietTimes(memory.memory().budget_bytes())) {}
+    : memory_(memory),
+      worker_(worker),
+      bytes_left_(BytesAfterQuietTimes(memory.memory().budget_bytes())),
+      warm_bytes_left_(WarmBytesPerPeriod(memory.memory().budget_bytes())) {}
 
 kiln_directory* UnwindTables::DirectoryOf(const Object& object) {
   return reinterpret_cast<kiln_directory*>(memory_.memory().Words(object.table.directory).data());
@@ -83,11 +86,19 @@ uint64_t UnwindTables::PageBytes() const {
   return counts_.loaded_pages > 0 ? counts_.page_bytes / counts_.loaded_pages : kTypicalPageBytes;
 }
 
-bool UnwindTables::HasRoomForOneMore(uint64_t warm_bytes) const {
+bool UnwindTables::TakeRoomForOneMore(uint32_t misses) {
   const TableMemory& memory = memory_.memory();
+  const bool may_replace = misses >= kMissesToReplace;
   // Once a page has found no room, what is free lies in holes.
   const uint64_t free = is_short() ? 0 : memory.budget_bytes() - memory.allocated_bytes();
-  return (under_way_ + 1) * PageBytes() <= free + std::min(bytes_left_, idle_bytes_ + warm_bytes);
+  const uint64_t evictable = idle_bytes_ + granted_bytes_ + (may_replace ? warm_bytes_left_ : 0);
+  if ((under_way_ + 1) * PageBytes() > free + std::min(bytes_left_, evictable)) return false;
+  if (may_replace) {
+    const uint64_t granted = std::min(2 * PageBytes(), warm_bytes_left_);  // it may be larger than most
+    warm_bytes_left_ -= granted;
+    granted_bytes_ += granted;
+  }
+  return true;
 }
 
 void UnwindTables::Compile(PageId id) {
@@ -111,12 +122,14 @@ UnwindTables::Answer UnwindTables::Request(PageId id) {
     case PageState::kRequested:
     case PageState::kLoaded: return Answer::kComes;
     case PageState::kFailed: return Answer::kFailed;
-    case PageState::kNoRoom: ++without_room_[id]; return Answer::kNoRoom;
-    case PageState::kMissing: break;
-  }
-  if (!HasRoomForOneMore(0)) {
-    Refuse(id);
-    return Answer::kNoRoom;
+    case PageState::kNoRoom:
+      if (++without_room_[id] < kMissesToReplace || !TakeRoomForOneMore(without_room_[id])) return Answer::kNoRoom;
+      without_room_.erase(id);
+      break;
+    case PageState::kMissing:
+      if (TakeRoomForOneMore(1)) break;
+      Refuse(id);
+      return Answer::kNoRoom;
   }
   Compile(id);
   return Answer::kComes;
@@ -147,7 +160,7 @@ bool UnwindTables::Place(const CompiledPage& page, bool is_ahead) {
     return true;
   }
   if (!ref) {  // and nothing that may go before the next period
-    bytes_left_ = 0;
+    idle_bytes_ = 0;
     Refuse(id);
     return true;
   }
@@ -184,7 +197,7 @@ void UnwindTables::Evict(uint64_t wanted, bool must) {
   size_t count = 0;
   for (; count < loaded_.size() && evicted < wanted; ++count) {
     const LoadedPage& page = loaded_[count];
-    uint64_t& left = IsIdle(page) ? idle_bytes_ : warm_bytes_left_;
+    uint64_t& left = IsIdle(page) ? idle_bytes_ : granted_bytes_;
     if (!must && page.bytes > std::min(left, bytes_left_)) break;
     left -= std::min<uint64_t>(left, page.bytes);
     bytes_left_ -= std::min<uint64_t>(bytes_left_, page.bytes);
@@ -208,6 +221,8 @@ uint32_t UnwindTables::NextEpoch() {
   }
   const uint64_t budget = memory_.memory().budget_bytes();
   bytes_left_ = std::min(bytes_left_ + BytesPerPeriod(budget), BytesAfterQuietTimes(budget));
+  if (under_way_ == 0) granted_bytes_ = 0;
+  warm_bytes_left_ = WarmBytesPerPeriod(budget) - std::min(WarmBytesPerPeriod(budget), granted_bytes_);
   ++epoch_;
   RequestWhatWasMissed();
   return epoch_;
@@ -219,12 +234,8 @@ void UnwindTables::RequestWhatWasMissed() {
   std::ranges::sort(missed, [](const auto& a, const auto& b) {
     return std::tuple(b.first, a.second.table, a.second.page) < std::tuple(a.first, b.second.table, b.second.page);
   });
-  const uint64_t warm_bytes = WarmBytesPerPeriod(memory_.memory().budget_bytes());
-  warm_bytes_left_ = 0;
   for (const auto& [times, id] : missed) {
-    const bool may_replace = times >= kMissesToReplace;
-    if (times > 0 && HasRoomForOneMore(may_replace ? warm_bytes : 0)) {
-      if (may_replace) warm_bytes_left_ = warm_bytes;
+    if (times > 0 && TakeRoomForOneMore(times)) {
       without_room_.erase(id);
       Compile(id);
     } else if (times > 0) {

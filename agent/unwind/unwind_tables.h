@@ -105,8 +105,8 @@ class UnwindTables {
   kiln_directory* DirectoryOf(const Object& object);
   void Mark(PageId id, PageState state, kiln_ref ref);
   bool Place(const CompiledPage& page, bool is_ahead);
-  // `warm_bytes` of pages in use may go for it.
-  bool HasRoomForOneMore(uint64_t warm_bytes) const;
+  // Whether a page may be made that was missed so often in this period. True: for what it may evict, that is counted.
+  bool TakeRoomForOneMore(uint32_t misses);
   void Compile(PageId id);
   void Refuse(PageId id);
   void RequestWhatWasMissed();
@@ -125,7 +125,8 @@ class UnwindTables {
   uint32_t lacked_in_ = 0;            // the last period in which a page lacked room; 0 = none
   uint64_t idle_bytes_ = 0;           // of pages that were idle when the period began
   uint64_t bytes_left_;               // of pages that may go in this period
-  uint64_t warm_bytes_left_ = 0;      // of pages in use among those
+  uint64_t warm_bytes_left_;          // of pages in use, as far as no page may evict them yet
+  uint64_t granted_bytes_ = 0;        // of pages in use that may go for pages under way
   uint64_t eviction_free_after_ = 0;  // waits of the SharedMemory after which the last eviction has made room
   Counts counts_;
 };
