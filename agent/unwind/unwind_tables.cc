@@ -91,7 +91,7 @@ bool UnwindTables::TakeRoomForOneMore(uint32_t misses) {
   const bool may_replace = misses >= kMissesToReplace;
   // Once a page has found no room, what is free lies in holes.
   const uint64_t free = is_short() ? 0 : memory.budget_bytes() - memory.allocated_bytes();
-  const uint64_t evictable = idle_bytes_ + granted_bytes_ + (may_replace ? warm_bytes_left_ : 0);
+  const uint64_t evictable = idle_bytes_ + (may_replace ? granted_bytes_ + warm_bytes_left_ : 0);
   if ((under_way_ + 1) * PageBytes() > free + std::min(bytes_left_, evictable)) return false;
   if (may_replace) {
     const uint64_t granted = std::min(2 * PageBytes(), warm_bytes_left_);  // it may be larger than most
@@ -151,7 +151,7 @@ bool UnwindTables::Place(const CompiledPage& page, bool is_ahead) {
     // While what was evicted before is not free yet, more would empty the memory.
     if (memory_.waits_ended() >= eviction_free_after_)
       Evict(std::max<uint64_t>(2 * bytes, under_way_ * PageBytes()), false);
-    if (memory_.is_waiting() || memory_.has_retired()) return false;
+    if (memory_.waits_ended() < eviction_free_after_) return false;
   }
   if (state == PageState::kRequested) --under_way_;
   without_room_.erase(id);
