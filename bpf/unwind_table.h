@@ -93,6 +93,7 @@ enum {
 	/* Entries of kiln_directory.pages that are no pages. */
 	KILN_PAGE_MISSING = 0, /* not loaded */
 	KILN_PAGE_FAILED = 1, /* could not be made */
+	KILN_PAGE_NO_ROOM = 2, /* not loaded, and not coming soon: hotter pages have the memory */
 };
 
 struct kiln_directory {

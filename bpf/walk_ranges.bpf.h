@@ -91,6 +91,8 @@ static __always_inline int find_page(const struct kiln_code_range *range, __u64 
 		return KILN_STOP_TABLE_MISSING;
 	if (page == KILN_PAGE_FAILED)
 		return KILN_STOP_NO_CFI;
+	if (page == KILN_PAGE_NO_ROOM)
+		return KILN_STOP_MEMORY_FULL;
 	value = table_value(ref_value(page));
 	if (!value)
 		return KILN_STOP_TABLE_MISSING;

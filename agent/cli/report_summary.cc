@@ -181,10 +181,12 @@ void AddNamed(Properties& properties, LabelledLines& lines) {
 void AddUnwinding(Properties& properties, LabelledLines& lines) {
   const auto memory = properties.TakeNumber("kiln.unwind.memory_bytes");
   properties.TakeNumber("kiln.unwind.samples_by_derived_rules");
-  const auto evicted = properties.TakeNumber("kiln.unwind.evictions");
-  if (!evicted || *evicted == 0) return;
-  lines.Add("unwinding", fmt::format("{} MiB of unwind tables were too few: {} pages evicted; see --unwind-memory",
-                                     memory.value_or(0) >> 20, WithThousands(*evicted)));
+  const int64_t evicted = properties.TakeNumber("kiln.unwind.evictions").value_or(0);
+  const int64_t refused = properties.TakeNumber("kiln.unwind.pages_refused").value_or(0);
+  if (evicted <= 0 && refused <= 0) return;
+  lines.Add("unwinding",
+            fmt::format("{} MiB of unwind tables were too few: {} pages evicted, {} times no room; see --unwind-memory",
+                        memory.value_or(0) >> 20, WithThousands(evicted), WithThousands(refused)));
 }
 
 }  // namespace

@@ -144,7 +144,7 @@ bool TableMemory::AddChunk() {
   taken_.resize(taken_.size() + KILN_CHUNK_VALUES);
   largest_hole_.resize(taken_.size(), kValueGranules);
   if (index == 0) {
-    taken_[0][0] = 1;  // holds the references 0 and 1
+    taken_[0][0] = 1;  // holds the references that are none (KILN_PAGE_MISSING …)
     UpdateHole(0);
   }
   return true;

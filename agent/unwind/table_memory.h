@@ -51,9 +51,9 @@ class TableMemory {
   TableMemory(ChunkSource& source, uint64_t budget_bytes, uint32_t first_chunk = 0);
   TableMemory(const TableMemory&) = delete;
 
-  // `bytes` (1 … KILN_VALUE_BYTES) of zeroed memory on a boundary of kGranuleBytes, within one value. Never 0 or 1,
-  // which mean something else where references stand. nullopt if `bytes` is out of range, or if there is no room and
-  // the budget is used up or the source refused a chunk (source_status).
+  // `bytes` (1 … KILN_VALUE_BYTES) of zeroed memory on a boundary of kGranuleBytes, within one value. Never below
+  // 64: the lowest numbers mean something else where references stand. nullopt if `bytes` is out of range, or if there
+  // is no room and the budget is used up or the source refused a chunk (source_status).
   std::optional<kiln_ref> Allocate(size_t bytes);
   // Gives back what Allocate(bytes) returned. Anything else is a fault of the caller: an assertion, without assertions
   // nothing is freed.

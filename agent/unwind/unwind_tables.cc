@@ -5,14 +5,27 @@
 #include <atomic>
 #include <cstddef>
 #include <cstring>
+#include <tuple>
+#include <utility>
 
 #include "symbolizer/unwind/code_span.h"
 
 namespace kiln::agent {
 namespace {
 
-// So often may a page be made in vain because there was no room for it.
-constexpr uint8_t kMaxRefusals = 8;
+// What may change hands in a period: 1 MiB of tables costs some 60 ms to make.
+constexpr uint64_t kMaxBytesPerPeriod = 1 << 20;
+uint64_t BytesPerPeriod(uint64_t budget) { return std::min(budget / 4, kMaxBytesPerPeriod); }
+uint64_t WarmBytesPerPeriod(uint64_t budget) { return BytesPerPeriod(budget) / 2; }
+// A page in use gives way only to one that was missed so often in a period: what is used as rarely may as well stay.
+constexpr uint32_t kMissesToReplace = 8;
+// What was not made use of is kept for programs that start.
+uint64_t BytesAfterQuietTimes(uint64_t budget) { return budget / 2; }
+
+// A page's size as long as none is known.
+constexpr uint64_t kTypicalPageBytes = 4096;
+constexpr uint8_t kUsedInLastPeriod = 0x80;
+constexpr uint8_t kUsedLately = 0xc0;
 
 void Store(uint32_t& word, uint32_t value) { std::atomic_ref(word).store(value, std::memory_order_release); }
 uint32_t Load(uint32_t& word) { return std::atomic_ref(word).load(std::memory_order_relaxed); }
@@ -23,6 +36,12 @@ size_t DirectoryBytes(uint32_t page_count) {
 
 }  // namespace
 
+UnwindTables::UnwindTables(SharedMemory& memory, TableWorker& worker)
+    : memory_(memory),
+      worker_(worker),
+      bytes_left_(BytesAfterQuietTimes(memory.memory().budget_bytes())),
+      warm_bytes_left_(WarmBytesPerPeriod(memory.memory().budget_bytes())) {}
+
 kiln_directory* UnwindTables::DirectoryOf(const Object& object) {
   return reinterpret_cast<kiln_directory*>(memory_.memory().Words(object.table.directory).data());
 }
@@ -32,15 +51,17 @@ StatusOr<UnwindTables::Table> UnwindTables::Find(uint32_t object, const symboliz
   if (const auto found = objects_.find(object); found != objects_.end()) return found->second.table;
   KILN_ASSIGN_OR_RETURN(const symbolizer::CodeSpan span, symbolizer::FindCodeSpan(elf));
   const uint32_t page_count = std::min<uint32_t>(span.page_count, KILN_MAX_DIRECTORY_PAGES);
-  const auto directory = AllocateEvicting(DirectoryBytes(page_count));
-  if (!directory) return absl::UnavailableError("unwind table memory is used up");
+  const auto directory = memory_.memory().Allocate(DirectoryBytes(page_count));
+  if (!directory) {
+    MakeRoom(DirectoryBytes(page_count));
+    return absl::UnavailableError("unwind table memory is used up");
+  }
   Object& added = objects_[object];
   added = {.elf = &elf,
            .places = std::make_shared<const DebugFilePlaces>(places()),
            .table = {.directory = *directory, .base = span.base},
            .page_count = page_count,
-           .pages = std::vector<PageState>(page_count, PageState::kMissing),
-           .refused = std::vector<uint8_t>(page_count)};
+           .pages = std::vector<PageState>(page_count, PageState::kMissing)};
   kiln_directory& header = *DirectoryOf(added);
   header.page_count = page_count;
   header.table = object;
@@ -56,88 +77,142 @@ std::optional<PageId> UnwindTables::PageOf(kiln_ref directory, uint64_t offset) 
   return PageId{.table = header->table, .page = static_cast<uint32_t>(page)};
 }
 
-bool UnwindTables::Request(PageId id) {
-  const auto found = objects_.find(id.table);
-  if (found == objects_.end() || id.page >= found->second.page_count) return false;
-  Object& object = found->second;
-  PageState& state = object.pages[id.page];
-  if (state == PageState::kFailed || object.refused[id.page] >= kMaxRefusals) return false;
-  if (state == PageState::kMissing) {
-    state = PageState::kRequested;
-    worker_.Compile({.table = id.table, .elf = object.elf, .places = object.places, .page = id.page});
-  } else if (state == PageState::kRequested) {
-    worker_.Hurry(id.table, id.page);
+void UnwindTables::Mark(PageId id, PageState state, kiln_ref ref) {
+  Object& object = objects_.at(id.table);
+  object.pages[id.page] = state;
+  Store(DirectoryOf(object)->pages[id.page], ref);
+}
+
+uint64_t UnwindTables::PageBytes() const {
+  return counts_.loaded_pages > 0 ? counts_.page_bytes / counts_.loaded_pages : kTypicalPageBytes;
+}
+
+bool UnwindTables::TakeRoomForOneMore(uint32_t misses) {
+  const TableMemory& memory = memory_.memory();
+  const bool may_replace = misses >= kMissesToReplace;
+  // Once a page has found no room, what is free lies in holes.
+  const uint64_t free = is_short() ? 0 : memory.budget_bytes() - memory.allocated_bytes();
+  const uint64_t evictable = idle_bytes_ + (may_replace ? granted_bytes_ + warm_bytes_left_ : 0);
+  if ((under_way_ + 1) * PageBytes() > free + std::min(bytes_left_, evictable)) return false;
+  if (may_replace) {
+    const uint64_t granted = std::min(2 * PageBytes(), warm_bytes_left_);  // it may be larger than most
+    warm_bytes_left_ -= granted;
+    granted_bytes_ += granted;
   }
   return true;
+}
+
+void UnwindTables::Compile(PageId id) {
+  const Object& object = objects_.at(id.table);
+  Mark(id, PageState::kRequested, KILN_PAGE_MISSING);
+  ++under_way_;
+  worker_.Compile({.table = id.table, .elf = object.elf, .places = object.places, .page = id.page});
+}
+
+void UnwindTables::Refuse(PageId id) {
+  Mark(id, PageState::kNoRoom, KILN_PAGE_NO_ROOM);
+  without_room_[id] = 1;
+  lacked_in_ = epoch_;
+  ++counts_.refused_pages;
+}
+
+UnwindTables::Answer UnwindTables::Request(PageId id) {
+  const auto found = objects_.find(id.table);
+  if (found == objects_.end() || id.page >= found->second.page_count) return Answer::kFailed;
+  switch (found->second.pages[id.page]) {
+    case PageState::kRequested: worker_.Hurry(id.table, id.page); return Answer::kComes;
+    case PageState::kLoaded: return Answer::kComes;
+    case PageState::kFailed: return Answer::kFailed;
+    case PageState::kNoRoom:
+      if (++without_room_[id] < kMissesToReplace || !TakeRoomForOneMore(without_room_[id])) return Answer::kNoRoom;
+      without_room_.erase(id);
+      break;
+    case PageState::kMissing:
+      if (TakeRoomForOneMore(1)) break;
+      Refuse(id);
+      return Answer::kNoRoom;
+  }
+  Compile(id);
+  return Answer::kComes;
 }
 
 void UnwindTables::RequestLikely(PageId id) {
   const auto found = objects_.find(id.table);
   if (found == objects_.end() || id.page >= found->second.page_count) return;
-  Object& object = found->second;
-  if (object.pages[id.page] != PageState::kMissing || object.refused[id.page] != 0) return;
-  object.pages[id.page] = PageState::kRequested;
+  const Object& object = found->second;
+  if (object.pages[id.page] != PageState::kMissing || is_short() || !TakeRoomForOneMore(1)) return;
+  Mark(id, PageState::kRequested, KILN_PAGE_MISSING);
+  ++under_way_;
   worker_.CompileLikely({.table = id.table, .elf = object.elf, .places = object.places, .page = id.page});
 }
 
-bool UnwindTables::Place(const CompiledPage& page) {
-  Object& object = objects_.at(page.table);
-  kiln_directory& directory = *DirectoryOf(object);
-  PageState& state = object.pages[page.page];
+bool UnwindTables::Place(const CompiledPage& page) { return Place(page, false); }
+bool UnwindTables::PlaceAhead(const CompiledPage& page) { return Place(page, true); }
+
+bool UnwindTables::Place(const CompiledPage& page, bool is_ahead) {
+  const PageId id{.table = page.table, .page = page.page};
+  Object& object = objects_.at(id.table);
+  const PageState state = object.pages[id.page];
   if (state == PageState::kLoaded) return true;  // made ahead, and asked for at the same time
-  if (page.words.empty()) {
-    state = PageState::kFailed;
-    Store(directory.pages[page.page], KILN_PAGE_FAILED);
+  const size_t bytes = page.words.size() * sizeof(uint32_t);
+  const auto ref = bytes > 0 ? memory_.memory().Allocate(bytes) : std::nullopt;
+  if (bytes > 0 && !ref) {
+    if (is_ahead) return false;
+    lacked_in_ = epoch_;
+    // While what was evicted before is not free yet, more would empty the memory.
+    if (memory_.waits_ended() >= eviction_free_after_)
+      Evict(std::max<uint64_t>(2 * bytes, under_way_ * PageBytes()), false);
+    if (memory_.waits_ended() < eviction_free_after_) return false;
+  }
+  if (state == PageState::kRequested) --under_way_;
+  without_room_.erase(id);
+  if (bytes == 0) {
+    Mark(id, PageState::kFailed, KILN_PAGE_FAILED);
     return true;
   }
-  const size_t bytes = page.words.size() * sizeof(uint32_t);
-  const auto ref = AllocateEvicting(bytes);
-  if (!ref) {
-    if (memory_.is_waiting() || memory_.has_retired()) return false;
-    // There is nothing left to evict.
-    ++counts_.refused_pages;
-    ++object.refused[page.page];
-    state = PageState::kMissing;
+  if (!ref) {  // and nothing that may go before the next period
+    idle_bytes_ = 0;
+    Refuse(id);
     return true;
   }
   uint32_t* words = memory_.memory().Words(*ref).data();
   std::memcpy(words, page.words.data(), bytes);
-  words[offsetof(kiln_page, last_used) / sizeof(uint32_t)] = epoch_;
+  words[offsetof(kiln_page, last_used) / sizeof(uint32_t)] = is_ahead ? epoch_ - 1 : epoch_;
   // Before the first page can be found, since its rows may mean this register.
-  directory.tracked = page.tracked;
-  Store(directory.pages[page.page], *ref);
-  state = PageState::kLoaded;
-  loaded_.push_back({.id = {page.table, page.page}, .ref = *ref, .bytes = static_cast<uint32_t>(bytes)});
+  DirectoryOf(object)->tracked = page.tracked;
+  Mark(id, PageState::kLoaded, *ref);
+  loaded_.push_back({.id = id,
+                     .ref = *ref,
+                     .bytes = static_cast<uint32_t>(bytes),
+                     .uses = is_ahead ? uint8_t{0} : kUsedInLastPeriod});
+  if (is_ahead) idle_bytes_ += bytes;
   ++counts_.loaded_pages;
   counts_.page_bytes += bytes;
   return true;
 }
 
-std::optional<kiln_ref> UnwindTables::AllocateEvicting(size_t bytes) {
-  if (const auto ref = memory_.memory().Allocate(bytes)) return ref;
-  MakeRoom(bytes);
-  return std::nullopt;
-}
-
 void UnwindTables::MakeRoom(size_t bytes) {
   // While what was evicted before is not free yet, more would empty the memory. What others retire does not count: in a
-  // storm of processes there is always something.
-  if (memory_.waits_ended() >= eviction_free_after_) Evict(bytes);
+  // storm of processes there is always something. A little more than is needed, since each round costs a wait.
+  if (memory_.waits_ended() < eviction_free_after_) return;
+  Evict(std::max<uint64_t>(2 * bytes, memory_.memory().budget_bytes() / 64), true);
 }
 
-void UnwindTables::Evict(size_t bytes) {
-  // An eighth at a time, since each round costs a wait for readers.
-  const uint64_t wanted = std::max<uint64_t>(2 * bytes, memory_.memory().budget_bytes() / 8);
-  std::ranges::stable_sort(loaded_, {}, [this](const LoadedPage& page) {
-    return Load(memory_.memory().At<kiln_page>(page.ref)->last_used);
-  });
+bool UnwindTables::IsIdle(const LoadedPage& page) {
+  return (page.uses & kUsedLately) == 0 && Load(memory_.memory().At<kiln_page>(page.ref)->last_used) != epoch_;
+}
+
+void UnwindTables::Evict(uint64_t wanted, bool must) {
+  std::ranges::stable_sort(loaded_, {}, [this](const LoadedPage& page) { return std::pair(!IsIdle(page), page.uses); });
   uint64_t evicted = 0;
   size_t count = 0;
   for (; count < loaded_.size() && evicted < wanted; ++count) {
     const LoadedPage& page = loaded_[count];
-    Object& object = objects_.at(page.id.table);
-    Store(DirectoryOf(object)->pages[page.id.page], KILN_PAGE_MISSING);
-    object.pages[page.id.page] = PageState::kMissing;
+    uint64_t& left = IsIdle(page) ? idle_bytes_ : granted_bytes_;
+    if (!must && page.bytes > std::min(left, bytes_left_)) break;
+    left -= std::min<uint64_t>(left, page.bytes);
+    bytes_left_ -= std::min<uint64_t>(bytes_left_, page.bytes);
+    Mark(page.id, PageState::kMissing, KILN_PAGE_MISSING);
     memory_.Retire(page.ref, page.bytes);
     evicted += page.bytes;
     --counts_.loaded_pages;
@@ -146,6 +221,42 @@ void UnwindTables::Evict(size_t bytes) {
   }
   if (count > 0) eviction_free_after_ = memory_.next_wait();
   loaded_.erase(loaded_.begin(), loaded_.begin() + static_cast<ptrdiff_t>(count));
+}
+
+uint32_t UnwindTables::NextEpoch() {
+  idle_bytes_ = 0;
+  for (LoadedPage& page : loaded_) {
+    const bool was_used = Load(memory_.memory().At<kiln_page>(page.ref)->last_used) == epoch_;
+    page.uses = static_cast<uint8_t>(page.uses >> 1 | (was_used ? kUsedInLastPeriod : 0));
+    if ((page.uses & kUsedLately) == 0) idle_bytes_ += page.bytes;
+  }
+  const uint64_t budget = memory_.memory().budget_bytes();
+  bytes_left_ = std::min(bytes_left_ + BytesPerPeriod(budget), BytesAfterQuietTimes(budget));
+  if (under_way_ == 0) granted_bytes_ = 0;
+  warm_bytes_left_ = WarmBytesPerPeriod(budget) - std::min(WarmBytesPerPeriod(budget), granted_bytes_);
+  ++epoch_;
+  RequestWhatWasMissed();
+  return epoch_;
+}
+
+void UnwindTables::RequestWhatWasMissed() {
+  std::vector<std::pair<uint32_t, PageId>> missed;
+  for (const auto& [id, times] : without_room_) missed.emplace_back(times, id);
+  std::ranges::sort(missed, [](const auto& a, const auto& b) {
+    return std::tuple(b.first, a.second.table, a.second.page) < std::tuple(a.first, b.second.table, b.second.page);
+  });
+  for (const auto& [times, id] : missed) {
+    if (times > 0 && TakeRoomForOneMore(times)) {
+      without_room_.erase(id);
+      Compile(id);
+    } else if (times > 0) {
+      without_room_[id] = 0;
+      lacked_in_ = epoch_;
+    } else if (!is_short()) {
+      without_room_.erase(id);
+      Mark(id, PageState::kMissing, KILN_PAGE_MISSING);
+    }
+  }
 }
 
 }  // namespace kiln::agent

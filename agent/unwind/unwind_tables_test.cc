@@ -45,7 +45,7 @@ class UnwindTablesTest : public ::testing::Test {
   kiln_ref Ref(uint32_t number) {
     return memory_.Words(directories_[Id(number).table])[offsetof(kiln_directory, pages) / 4 + Id(number).page];
   }
-  bool IsLoaded(uint32_t number) { return Ref(number) > KILN_PAGE_FAILED; }
+  bool IsLoaded(uint32_t number) { return Ref(number) > KILN_PAGE_NO_ROOM; }
   void Use(uint32_t number) { memory_.At<kiln_page>(Ref(number))->last_used = tables_.epoch(); }
   void AwaitReaders() {
     ASSERT_TRUE(shared_.BeginWait());
@@ -67,8 +67,8 @@ class UnwindTablesTest : public ::testing::Test {
 
 TEST_F(UnwindTablesTest, ARequestedPageIsMadeOnceAndPutInPlace) {
   const PageId id = Id(0);
-  EXPECT_TRUE(tables_.Request(id));
-  EXPECT_TRUE(tables_.Request(id));
+  EXPECT_EQ(tables_.Request(id), UnwindTables::Answer::kComes);
+  EXPECT_EQ(tables_.Request(id), UnwindTables::Answer::kComes);
   worker_.Finish();
   const TableWorker::Results results = worker_.Take();
   ASSERT_EQ(results.pages.size(), 1u);
@@ -77,7 +77,7 @@ TEST_F(UnwindTablesTest, ARequestedPageIsMadeOnceAndPutInPlace) {
   EXPECT_TRUE(IsLoaded(0));
   EXPECT_EQ(tables_.counts().loaded_pages, 1u);
   EXPECT_EQ(tables_.counts().page_bytes, results.pages[0].words.size() * 4);
-  EXPECT_TRUE(tables_.Request(id));  // it is there
+  EXPECT_EQ(tables_.Request(id), UnwindTables::Answer::kComes);  // it is there
   worker_.Finish();
   EXPECT_TRUE(worker_.Take().pages.empty());
 }
@@ -102,8 +102,8 @@ TEST_F(UnwindTablesTest, PageOfFindsWhatADirectoryHas) {
 }
 
 TEST_F(UnwindTablesTest, WhatNoTableHasIsRefused) {
-  EXPECT_FALSE(tables_.Request({.table = 99, .page = 0}));
-  EXPECT_FALSE(tables_.Request({.table = 0, .page = pages_each_}));
+  EXPECT_EQ(tables_.Request({.table = 99, .page = 0}), UnwindTables::Answer::kFailed);
+  EXPECT_EQ(tables_.Request({.table = 0, .page = pages_each_}), UnwindTables::Answer::kFailed);
 }
 
 TEST_F(UnwindTablesTest, AFileWithoutCodeIsAnErrorThatLasts) {
@@ -119,7 +119,7 @@ TEST_F(UnwindTablesTest, APageThatCannotBeMadeIsMarkedAndNotAskedForAgain) {
   page.words.clear();
   EXPECT_TRUE(tables_.Place(page));
   EXPECT_EQ(Ref(1), kiln_ref{KILN_PAGE_FAILED});
-  EXPECT_FALSE(tables_.Request(Id(1)));
+  EXPECT_EQ(tables_.Request(Id(1)), UnwindTables::Answer::kFailed);
 }
 
 TEST_F(UnwindTablesTest, TheTrackedRegisterIsKnownBeforeThePage) {
@@ -127,24 +127,78 @@ TEST_F(UnwindTablesTest, TheTrackedRegisterIsKnownBeforeThePage) {
   EXPECT_EQ(memory_.At<kiln_directory>(directories_[0])->tracked, KILN_X86_R12);
 }
 
-TEST_F(UnwindTablesTest, TheLeastRecentlyUsedPagesMakeRoomAfterAWaitForReaders) {
-  const std::set<uint32_t> old = {4, 7, 11};
+TEST_F(UnwindTablesTest, IdlePagesMakeRoomAfterAWaitForReaders) {
+  const std::set<uint32_t> idle = {4, 7, 11};
   ASSERT_NO_FATAL_FAILURE(Fill());
-  tables_.NextEpoch();
-  for (uint32_t i = 0; i < kLargePages; ++i) {
-    if (!old.contains(i)) Use(i);
+  for (int period = 0; period < 3; ++period) {
+    tables_.NextEpoch();
+    for (uint32_t i = 0; i < kLargePages; ++i) {
+      if (!idle.contains(i)) Use(i);
+    }
   }
   EXPECT_FALSE(tables_.Place(Page(20)));
-  // An eighth of the memory: these three.
-  for (uint32_t i = 0; i < kLargePages; ++i) EXPECT_EQ(IsLoaded(i), !old.contains(i)) << i;
-  EXPECT_EQ(tables_.counts().evicted_pages, 3u);
+  // Room for two: of the idle ones, in the order of their coming.
+  for (uint32_t i = 0; i < kLargePages; ++i) EXPECT_EQ(IsLoaded(i), i != 4 && i != 7) << i;
+  EXPECT_EQ(tables_.counts().evicted_pages, 2u);
   EXPECT_FALSE(tables_.Place(Page(20)));  // it is not free yet, and no reason to evict more
-  EXPECT_EQ(tables_.counts().evicted_pages, 3u);
+  EXPECT_EQ(tables_.counts().evicted_pages, 2u);
+  EXPECT_TRUE(tables_.is_short());
   ASSERT_NO_FATAL_FAILURE(AwaitReaders());
   EXPECT_TRUE(tables_.Place(Page(20)));
   EXPECT_TRUE(IsLoaded(20));
-  EXPECT_EQ(tables_.counts().loaded_pages, kLargePages - 2u);
-  EXPECT_TRUE(tables_.Request(Id(4)));  // to be made again
+  EXPECT_EQ(tables_.counts().loaded_pages, kLargePages - 1u);
+  EXPECT_EQ(tables_.Request(Id(4)), UnwindTables::Answer::kComes);  // to be made again
+}
+
+TEST_F(UnwindTablesTest, PagesInUseGiveWayToThoseThatAreMissedOftenTheColdestFirst) {
+  ASSERT_NO_FATAL_FAILURE(Fill());
+  for (int period = 0; period < 5; ++period) {
+    tables_.NextEpoch();
+    for (uint32_t i = 0; i < kLargePages; ++i) {
+      if ((i != 9 && i != 12) || period != 3) Use(i);
+    }
+  }
+  EXPECT_TRUE(tables_.Place(Page(30)));  // what is free lies in holes
+  EXPECT_TRUE(tables_.is_short());
+  const auto miss = [&](uint32_t page, int times) {
+    for (int i = 0; i < times; ++i) EXPECT_EQ(tables_.Request(Id(page)), UnwindTables::Answer::kNoRoom) << page;
+  };
+  for (uint32_t page = 20; page < 24; ++page) miss(page, 7);
+  EXPECT_EQ(tables_.counts().refused_pages, 5u);
+  // What may go in a period is room for two.
+  EXPECT_EQ(tables_.Request(Id(21)), UnwindTables::Answer::kComes);
+  EXPECT_EQ(tables_.Request(Id(22)), UnwindTables::Answer::kComes);
+  miss(23, 1);
+  EXPECT_FALSE(tables_.Place(Page(21)));
+  for (uint32_t i = 0; i < kLargePages; ++i) EXPECT_EQ(IsLoaded(i), i != 9 && i != 12) << i;
+  ASSERT_NO_FATAL_FAILURE(AwaitReaders());
+  EXPECT_TRUE(tables_.Place(Page(21)));
+  EXPECT_TRUE(tables_.Place(Page(22)));
+  EXPECT_TRUE(IsLoaded(21));
+  EXPECT_TRUE(IsLoaded(22));
+  EXPECT_EQ(tables_.counts().evicted_pages, 2u);
+  // The next period has room for others.
+  for (uint32_t i = 0; i < kLargePages; ++i) {
+    if (IsLoaded(i)) Use(i);
+  }
+  tables_.NextEpoch();
+  EXPECT_EQ(Ref(23), kiln_ref{KILN_PAGE_MISSING});
+  EXPECT_EQ(tables_.Request(Id(23)), UnwindTables::Answer::kComes);
+  EXPECT_EQ(Ref(20), kiln_ref{KILN_PAGE_NO_ROOM});
+  EXPECT_TRUE(tables_.is_short());
+}
+
+TEST_F(UnwindTablesTest, WithNothingMissedForAPeriodTheShortageIsOver) {
+  ASSERT_NO_FATAL_FAILURE(Fill());
+  EXPECT_TRUE(tables_.Place(Page(20)));
+  EXPECT_EQ(Ref(20), kiln_ref{KILN_PAGE_NO_ROOM});
+  EXPECT_TRUE(tables_.is_short());
+  for (int period = 0; period < 3; ++period) {
+    tables_.NextEpoch();
+    for (uint32_t i = 0; i < kLargePages; ++i) Use(i);
+  }
+  EXPECT_FALSE(tables_.is_short());
+  EXPECT_EQ(Ref(20), kiln_ref{KILN_PAGE_MISSING});
 }
 
 TEST_F(UnwindTablesTest, OtherRetirementsDoNotHoldEvictionBack) {
@@ -154,6 +208,7 @@ TEST_F(UnwindTablesTest, OtherRetirementsDoNotHoldEvictionBack) {
     if (const auto ref = memory_.Allocate(64)) shared_.Retire(*ref, 64);
   };
   retire();
+  for (int period = 0; period < 3; ++period) tables_.NextEpoch();
   bool placed = false;
   for (int round = 0; round < 4 && !placed; ++round) {
     placed = tables_.Place(Page(20));
@@ -163,18 +218,30 @@ TEST_F(UnwindTablesTest, OtherRetirementsDoNotHoldEvictionBack) {
     retire();
   }
   EXPECT_TRUE(placed);
+  EXPECT_TRUE(IsLoaded(20));
 }
 
-TEST_F(UnwindTablesTest, APageIsRefusedWhenNothingIsLeftToEvictAndGivenUpAfterSome) {
+TEST_F(UnwindTablesTest, WithoutAnythingToEvictAPageIsRefusedWithoutBeingMadeAgain) {
   while (memory_.Allocate(KILN_VALUE_BYTES)) {
   }
-  for (int i = 0; i < 8; ++i) {
-    EXPECT_TRUE(tables_.Request(Id(0))) << i;
-    EXPECT_TRUE(tables_.Place(Page(0))) << i;
-    EXPECT_FALSE(IsLoaded(0));
+  EXPECT_EQ(tables_.Request(Id(0)), UnwindTables::Answer::kComes);
+  EXPECT_TRUE(tables_.Place(Page(0)));
+  EXPECT_EQ(Ref(0), kiln_ref{KILN_PAGE_NO_ROOM});
+  EXPECT_EQ(tables_.Request(Id(0)), UnwindTables::Answer::kNoRoom);
+  EXPECT_EQ(tables_.Request(Id(1)), UnwindTables::Answer::kNoRoom);
+  EXPECT_EQ(tables_.counts().refused_pages, 2u);
+  worker_.Finish();
+  EXPECT_EQ(worker_.Take().pages.size(), 1u);
+}
+
+TEST_F(UnwindTablesTest, WhatWasMadeAheadAndNotUsedGoesFirst) {
+  for (uint32_t i = 0; i < kLargePages; ++i) {
+    ASSERT_TRUE(i == 3 ? tables_.PlaceAhead(Page(i)) : tables_.Place(Page(i)));
   }
-  EXPECT_EQ(tables_.counts().refused_pages, 8u);
-  EXPECT_FALSE(tables_.Request(Id(0)));
+  EXPECT_FALSE(tables_.PlaceAhead(Page(20)));  // no reason to evict any
+  EXPECT_EQ(tables_.counts().evicted_pages, 0u);
+  EXPECT_FALSE(tables_.Place(Page(20)));
+  EXPECT_FALSE(IsLoaded(3));
 }
 
 TEST_F(UnwindTablesTest, ADirectoryWithoutRoomIsToBeTriedAgain) {

@@ -17,7 +17,9 @@ constexpr uint64_t kMaxWaitingBytes = 32 << 20;
 // So many times may a sample come upon a further page that is missing. Each round lasts some milliseconds.
 constexpr int kMaxRounds = 64;
 constexpr uint64_t kWaitNs = 1'000'000'000;
+// A new period makes each CPU look up anew what it remembers of rows: often only where memory is short.
 constexpr uint64_t kEpochNs = 10'000'000'000;
+constexpr uint64_t kShortEpochNs = 1'000'000'000;
 // Addresses outside of all known code that are looked for in vain before the kernel side stops asking.
 constexpr uint32_t kMaxUnknownAddresses = 16;
 
@@ -103,19 +105,21 @@ std::shared_ptr<const Unwinder::Code> Unwinder::CodeOf(Process& process, uint64_
 
 bool Unwinder::Walk(const StackCopy& stack, const Code& code, StackWalker::Walked& walked, PageId& missing) {
   walked = walker_.Walk(stack, code.ranges, code.version, tables_.epoch());
-  if (walked.stop != KILN_STOP_TABLE_MISSING) return true;
-  const auto page = RequestPageOf(walked.words, code);
-  if (!page) return true;
-  missing = *page;
-  return false;
+  if (walked.stop != KILN_STOP_TABLE_MISSING && walked.stop != KILN_STOP_MEMORY_FULL) return true;
+  const UnwindTables::Answer answer = RequestPageOf(walked.words, code, missing);
+  if (answer == UnwindTables::Answer::kNoRoom) walked.stop = KILN_STOP_MEMORY_FULL;
+  return answer != UnwindTables::Answer::kComes;
 }
 
-std::optional<PageId> Unwinder::RequestPageOf(std::span<const uint64_t> words, const Code& code) {
+UnwindTables::Answer Unwinder::RequestPageOf(std::span<const uint64_t> words, const Code& code, PageId& page) {
   const uint64_t address = LastAddress(words);
   const kiln_code_range* range = FindCodeRange(code.ranges, address);
-  if (range == nullptr || range->walker != KILN_WALKER_TABLE || range->ref == 0) return std::nullopt;
-  const auto page = tables_.PageOf(range->ref, address - range->base);
-  return page && tables_.Request(*page) ? page : std::nullopt;
+  if (range == nullptr || range->walker != KILN_WALKER_TABLE) return UnwindTables::Answer::kFailed;
+  if (range->ref == 0) return UnwindTables::Answer::kNoRoom;  // not even for the directory
+  const auto found = tables_.PageOf(range->ref, address - range->base);
+  if (!found) return UnwindTables::Answer::kFailed;
+  page = *found;
+  return tables_.Request(page);
 }
 
 void Unwinder::RequestPagesOn(const StackCopy& stack, const Code& code) {
@@ -135,6 +139,14 @@ void Unwinder::OnSample(const RawSample& sample, Process& process, Deliver deliv
     deliver_walked(finished, moment);
   };
   if ((sample.flags & KILN_SAMPLE_DERIVED) != 0) ++counts_.derived_samples;
+  PageId missing{};
+  if (sample.user_stop == KILN_STOP_MEMORY_FULL) {
+    // It came without a copy, for none would have helped. It counts among what is missed.
+    const auto known = known_.find(process.pid);
+    if (known != known_.end() && known->second.image == process.id && known->second.code != nullptr) {
+      RequestPageOf(sample.user, *known->second.code, missing);
+    }
+  }
   if (!LacksTables(sample.user_stop)) {
     if (sample.snapshot != 0 && sample.snapshot != process.code_generation + 1) {
       // Where the maps were read anew no event has told.
@@ -152,14 +164,13 @@ void Unwinder::OnSample(const RawSample& sample, Process& process, Deliver deliv
     return;
   }
   // The next stack shall be better off, also where this one can't be walked to the place for lack of memory.
-  if (sample.user_stop == KILN_STOP_TABLE_MISSING) RequestPageOf(sample.user, *code);
+  if (sample.user_stop == KILN_STOP_TABLE_MISSING) RequestPageOf(sample.user, *code, missing);
   if (sample.stack.header == nullptr) {
     deliver(sample, Now(process));
     return;
   }
   ++counts_.copied;
   StackWalker::Walked walked;
-  PageId missing;
   bool is_final = Walk(sample.stack, *code, walked, missing);
   if (!is_final) RequestPagesOn(sample.stack, *code);
   if (is_final && walked.stop == KILN_STOP_RANGE_UNKNOWN) {
@@ -242,8 +253,7 @@ void Unwinder::Retry(PageId page, Deliver deliver) {
 
 void Unwinder::DeliverWalked(RawSample sample, const StackWalker::Walked& walked, const ProcessMoment& moment,
                              Deliver deliver) {
-  const bool is_end = !LacksTables(walked.stop);
-  if (is_end) ++counts_.walked;
+  if (!LacksTables(walked.stop) && walked.stop != KILN_STOP_MEMORY_FULL) ++counts_.walked;
   // The kernel side may have come further where memory was not copied.
   if (walked.stop == KILN_STOP_ROOT || walked.words.size() >= sample.user.size()) {
     if (walked.derived && (sample.flags & KILN_SAMPLE_DERIVED) == 0) ++counts_.derived_samples;
@@ -318,7 +328,7 @@ bool Unwinder::TakeResults(Deliver deliver) {
     if (!tables_.Lacks(id)) continue;
     if (IsMemoryShort() || !memory_.source_status().ok()) {
       worker_.SetAhead(false);
-    } else if (tables_.Place(page)) {
+    } else if (tables_.PlaceAhead(page)) {
       placed.push_back(id);
     }
   }
@@ -351,8 +361,8 @@ void Unwinder::EndBatch(Deliver deliver) {
       ++counts_.processes_full;
     }
   }
-  if (const uint64_t now = MonotonicNs(); now >= next_epoch_ns_) {
-    next_epoch_ns_ = now + kEpochNs;
+  if (const uint64_t now = MonotonicNs(); now - epoch_began_ns_ >= (tables_.is_short() ? kShortEpochNs : kEpochNs)) {
+    epoch_began_ns_ = now;
     kernel_.SetEpoch(tables_.NextEpoch());
     absl::erase_if(code_by_mappings_, [](const auto& entry) { return entry.second.expired(); });
   }

@@ -101,8 +101,8 @@ class Unwinder {
   kiln_code_range RangeOf(const Process& process, const Mapping& mapping);
   // Walks the copied stack. True if that is final; else `missing` is what it lacks.
   bool Walk(const StackCopy& stack, const Code& code, StackWalker::Walked& walked, PageId& missing);
-  // Has the page made that the last frame of `words` lies in. nullopt if it is not to be had.
-  std::optional<PageId> RequestPageOf(std::span<const uint64_t> words, const Code& code);
+  // Has the page made that the last frame of `words` lies in; `page` is valid if it comes.
+  UnwindTables::Answer RequestPageOf(std::span<const uint64_t> words, const Code& code, PageId& page);
   // Has the pages made of all code that words of the copied stack point into: most are return addresses of this stack
   // or of the last ones. Otherwise each walk would tell of one page that it lacks, and only then of the next.
   void RequestPagesOn(const StackCopy& stack, const Code& code);
@@ -136,7 +136,7 @@ class Unwinder {
   absl::flat_hash_map<PageId, std::vector<std::unique_ptr<Waiting>>> waiting_;
   uint64_t waiting_bytes_ = 0;
   std::vector<CompiledPage> unplaced_;  // made, but there is no room yet
-  uint64_t next_epoch_ns_ = 0;
+  uint64_t epoch_began_ns_ = 0;
   uint64_t next_wait_ns_ = 0;
   Counts counts_;
 };

@@ -382,7 +382,7 @@ TEST_F(UnwinderTest, WithoutTableMemoryAllIsDeliveredCut) {
   EndBatch();
   Finish();
   ASSERT_THAT(delivered_, SizeIs(2));
-  for (const Delivered& cut : delivered_) EXPECT_EQ(cut.stop, KILN_STOP_TABLE_MISSING);
+  for (const Delivered& cut : delivered_) EXPECT_EQ(cut.stop, KILN_STOP_MEMORY_FULL);
   EXPECT_THAT(kernel_.processes, IsEmpty());
   EXPECT_EQ(unwinder_->counts().processes_full, 1u);
 }

@@ -119,14 +119,18 @@ TEST_F(WalkRowsTest, AnUnreadableReturnAddressIsAReadFault) {
   EXPECT_EQ(process_.Walk().stop, KILN_STOP_READ_FAULT);
 }
 
-TEST_F(WalkRowsTest, MissingAndFailedPagesAndCodeBehindTheLastPageHaveReasons) {
-  const kiln_ref table = process_.AddTable({{}, MakePage({{.place = 0, .a = 1}})});
+TEST_F(WalkRowsTest, PagesThatAreNotThereAndCodeBehindTheLastPageHaveReasons) {
+  const std::vector<uint32_t> page = MakePage({{.place = 0, .a = 1}});
+  const kiln_ref table = process_.AddTable({{}, page, page});
   process_.memory().Words(table)[offsetof(kiln_directory, pages) / 4 + 1] = KILN_PAGE_FAILED;
-  process_.AddCode(kCode, kCode + 0x30000, table);
+  process_.memory().Words(table)[offsetof(kiln_directory, pages) / 4 + 2] = KILN_PAGE_NO_ROOM;
+  process_.AddCode(kCode, kCode + 0x40000, table);
   EXPECT_EQ(process_.Walk().stop, KILN_STOP_TABLE_MISSING);
   process_.regs.ip = kCode + 0x10000;
   EXPECT_EQ(process_.Walk().stop, KILN_STOP_NO_CFI);
   process_.regs.ip = kCode + 0x20000;
+  EXPECT_EQ(process_.Walk().stop, KILN_STOP_MEMORY_FULL);
+  process_.regs.ip = kCode + 0x30000;
   EXPECT_EQ(process_.Walk().stop, KILN_STOP_NO_CFI);
 }
 
