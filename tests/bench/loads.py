@@ -133,8 +133,17 @@ class Load:
                 raise RuntimeError(f"the load ended with status {process.returncode}: {' '.join(command)}")
 
     def pids(self):
-        """The processes that were started; others of the load are their children."""
-        return [process.pid for process in self._processes]
+        """Those that were started and what of theirs runs now: each was given a session of its own."""
+        sessions = {process.pid for process in self._processes}
+        found = []
+        for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+            try:
+                fields = stat.read_text().rsplit(")", 1)[1].split()
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if int(fields[3]) in sessions and fields[0] not in "ZX":
+                found.append(int(stat.parent.name))
+        return found
 
     def progress(self):
         """(work done, CPU seconds used) so far, or None for loads that do not count their work."""

@@ -105,8 +105,16 @@ class Bench:
 
     def lengths(self, load, frequency):
         """Statistics of a short and a long recording of the load alone, so that others add no samples to it."""
-        targets = [word for pid in load.pids() for word in ("-p", str(pid))]
-        return [self.record(frequency, length * self.seconds, targets)[0] for length in (SHORT, LONG)]
+        return [self.record_load(load, frequency, length * self.seconds) for length in (SHORT, LONG)]
+
+    def record_load(self, load, frequency, seconds):
+        for _ in range(20):  # a process may end before kiln has looked at it
+            targets = [word for pid in load.pids() for word in ("-p", str(pid))]
+            try:
+                return self.record(frequency, seconds, targets)[0]
+            except RuntimeError as error:
+                refused = error
+        raise refused
 
     def round(self, case, load, frequency, has_lengths):
         stolen, ticks = host_ticks()
