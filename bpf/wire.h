@@ -57,6 +57,8 @@ enum {
 	KILN_MAX_PROCESSES = 16384,
 	/* Of a user stack that is copied. */
 	KILN_MAX_STACK_BYTES = 32767,
+	/* What is read of it at once: no more than a page of memory. */
+	KILN_STACK_BLOCK = 4096,
 	/* Below the stack pointer, where leaf functions may keep what the ABI of x86-64 lets them. */
 	KILN_RED_ZONE_BYTES = 128,
 	KILN_MAX_CGROUPS = 16,
@@ -159,7 +161,11 @@ struct kiln_stack {
 	__u64 time_ns; /* of the sample that follows */
 	__u64 exec_pages; /* mm_struct.exec_vm at that time */
 	__u32 exec_id; /* task_struct.self_exec_id */
-	__u32 reserved;
+	/*
+	 * Bit i: the part of the stack in the i-th block of KILN_STACK_BLOCK bytes of addresses, counted from the one that it
+	 * begins in, could not be read and is not what follows here. Large frames have pages that were never touched.
+	 */
+	__u32 holes;
 	struct kiln_regs regs;
 };
 KILN_STATIC_ASSERT(offsetof(struct kiln_stack, regs) == 32);

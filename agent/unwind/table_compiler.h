@@ -43,7 +43,10 @@ class TableCompiler {
 
   // `table` names the object file, always the same one. `elf` must stay. `places` is where its debug file may be.
   CompiledPage Compile(uint32_t table, const symbolizer::ElfFile& elf, const DebugFilePlaces& places, uint32_t page);
-  // A page that nobody has asked for yet, of an object file of which others were asked for: code is run more than once,
+  // Adds the pages of a table that nobody has asked for yet and that the cache has. Arguments as Compile's.
+  void TakeCached(uint32_t table, const symbolizer::ElfFile& elf, const DebugFilePlaces& places,
+                  std::vector<CompiledPage>& pages);
+  // A page that nobody has asked for yet, of an object file of which others were compiled: code is run more than once,
   // and not only where it was seen. nullopt if there is none left.
   std::optional<CompiledPage> CompileAhead();
   // Writes what was compiled since the last call to the cache.

@@ -45,6 +45,7 @@ StatusOr<UnwindTables::Table> UnwindTables::Find(uint32_t object, const symboliz
   header.page_count = page_count;
   header.table = object;
   header.tracked = KILN_NO_REGISTER;
+  worker_.TakeCached({.table = object, .elf = added.elf, .places = added.places, .page = 0});
   return added.table;
 }
 
@@ -64,8 +65,19 @@ bool UnwindTables::Request(PageId id) {
   if (state == PageState::kMissing) {
     state = PageState::kRequested;
     worker_.Compile({.table = id.table, .elf = object.elf, .places = object.places, .page = id.page});
+  } else if (state == PageState::kRequested) {
+    worker_.Hurry(id.table, id.page);
   }
   return true;
+}
+
+void UnwindTables::RequestLikely(PageId id) {
+  const auto found = objects_.find(id.table);
+  if (found == objects_.end() || id.page >= found->second.page_count) return;
+  Object& object = found->second;
+  if (object.pages[id.page] != PageState::kMissing || object.refused[id.page] != 0) return;
+  object.pages[id.page] = PageState::kRequested;
+  worker_.CompileLikely({.table = id.table, .elf = object.elf, .places = object.places, .page = id.page});
 }
 
 bool UnwindTables::Place(const CompiledPage& page) {

@@ -54,6 +54,8 @@ class UnwindTables {
 
   // Has the page made unless it is there or under way. False if it can't be had: it failed, or was refused too often.
   bool Request(PageId id);
+  // The same for a page that is probably needed: after those that are.
+  void RequestLikely(PageId id);
   // Whether the page is not there.
   bool Lacks(PageId id) const { return objects_.at(id.table).pages[id.page] != PageState::kLoaded; }
   // Puts a page from the worker into place. False if there is no room yet: to be offered again after the next wait for

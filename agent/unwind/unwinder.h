@@ -104,9 +104,14 @@ class Unwinder {
   bool Walk(const StackCopy& stack, const Code& code, StackWalker::Walked& walked, PageId& missing);
   // Has the page made that the last frame of `words` lies in. nullopt if it is not to be had.
   std::optional<PageId> RequestPageOf(std::span<const uint64_t> words, const Code& code);
+  // Has the pages made of all code that words of the copied stack point into: most are return addresses of this stack
+  // or of the last ones. Otherwise each walk would tell of one page that it lacks, and only then of the next.
+  void RequestPagesOn(const StackCopy& stack, const Code& code);
   void Learn(const RawSample& sample, Process& process, const std::shared_ptr<const Code>& code);
   void Wait(const RawSample& sample, Process& process, std::shared_ptr<const Code> code, PageId missing);
   void Retry(PageId page, Deliver deliver);
+  // What is made without need gets half of the memory: the rest is for what is needed.
+  bool IsMemoryShort() const { return memory_.allocated_bytes() > memory_.budget_bytes() / 2; }
   // False if the worker had done nothing.
   bool TakeResults(Deliver deliver);
   void DeliverWalked(RawSample sample, const StackWalker::Walked& walked, const ProcessMoment& moment, Deliver deliver);

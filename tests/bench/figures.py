@@ -37,7 +37,7 @@ def stage_seconds(stats):
     """{stage: CPU seconds}: all that a recording took but its start."""
     cpu = stats["cpu_seconds"]
     stages = {stage: cpu[stage] for stage in STAGES if stage != "other"}
-    # The thread that waits and shows progress.
+    # The threads that show progress and wait for readers of tables.
     stages["other"] = cpu["own_total"] - cpu["collect"] - cpu["aggregate"] - cpu["locate"] - cpu["tables"]
     return stages
 

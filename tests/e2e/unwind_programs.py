@@ -78,7 +78,10 @@ PROGRAMS = (
         "interrupted",
         tuple(
             f"{handler}{interrupted}main {START}"
-            for interrupted in ("spin middle outer ", "middle outer ", "outer ", "", "[libc] ", "[vdso] [libc] ")
+            for interrupted in (
+                *("spin middle outer ", "middle outer ", "outer ", ""),
+                *("[interrupted] ", "[libc] ", "[vdso] [libc] "),  # its PLT and what main calls by it
+            )
             for handler in ("burn handler [libc] ", "")
         ),
         above=(("burn", 0.2), ("spin", 0.2)),
