@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/unwind/table_worker.h"
 
+#include <pthread.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -139,6 +141,13 @@ void TableWorker::Finish() {
 TableCompiler::Counts TableWorker::counts() const {
   const std::lock_guard lock(mutex_);
   return counts_;
+}
+
+double TableWorker::cpu_seconds() const {
+  clockid_t clock = 0;
+  // const_cast: the handle of a thread is not const in the standard library.
+  if (::pthread_getcpuclockid(const_cast<std::thread&>(thread_).native_handle(), &clock) != 0) return 0;
+  return static_cast<double>(ReadClockNs(clock)) / 1e9;
 }
 
 void TableWorker::KeepToBudget(std::unique_lock<std::mutex>& lock) {

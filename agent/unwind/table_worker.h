@@ -58,6 +58,8 @@ class TableWorker {
 
   // As of now; the sums over all tables.
   TableCompiler::Counts counts() const;
+  // CPU time of the thread so far.
+  double cpu_seconds() const;
 
  private:
   void Run();

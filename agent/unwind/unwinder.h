@@ -69,6 +69,7 @@ class Unwinder {
   const Counts& counts() const { return counts_; }
   const UnwindTables::Counts& table_counts() const { return tables_.counts(); }
   TableCompiler::Counts compiler_counts() const { return worker_.counts(); }
+  double worker_cpu_seconds() const { return worker_.cpu_seconds(); }
   const TableMemory& memory() const { return memory_; }
 
  private:
