@@ -106,8 +106,8 @@ def add_further(medians, rounds):
     costs = [cost for cost in costs if cost]
     if not costs:
         return
-    middle = sorted(costs, key=lambda cost: cost["all"])[(len(costs) - 1) // 2]
-    medians["further_million"] = middle  # one round, so that the stages add up
+    middle = sorted(costs, key=lambda cost: cost["all"])[len(costs) // 2]
+    medians["further_million"] = middle  # one round, so that the stages add up; of two the dearer one
     medians["further_lowest"] = min(cost["all"] for cost in costs)
     medians["further_highest"] = max(cost["all"] for cost in costs)
 
