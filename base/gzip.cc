@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/gzip.h"
 
+#include <libdeflate.h>
 #include <zlib.h>
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
+#include <memory>
 
 namespace kiln {
 namespace {
@@ -12,6 +15,12 @@ namespace {
 constexpr int kZlibWindowBits = 15;  // the largest window
 constexpr int kGzipWindowBits = kZlibWindowBits + 16;
 constexpr size_t kMaxStep = 1u << 30;  // zlib counts in unsigned int
+// Of libdeflate, 0 to 12. Packs as well as zlib's default, at less than half of its cost.
+constexpr int kCompressionLevel = 6;
+
+struct CompressorDeleter {
+  void operator()(libdeflate_compressor* compressor) const { libdeflate_free_compressor(compressor); }
+};
 
 Bytef* Input(std::string_view data) { return reinterpret_cast<Bytef*>(const_cast<char*>(data.data())); }
 
@@ -56,24 +65,14 @@ StatusOr<std::string> Decompress(std::string_view data, size_t limit_bytes, int 
 }  // namespace
 
 std::string GzipCompress(std::string_view data) {
-  z_stream stream{};
-  if (deflateInit2(&stream, 6, Z_DEFLATED, kGzipWindowBits, 8, Z_DEFAULT_STRATEGY) != Z_OK) std::abort();
-  std::string out;
-  std::array<char, 65536> buffer;
-  int result = Z_OK;
-  do {
-    const size_t step = std::min(data.size(), kMaxStep);
-    stream.next_in = Input(data);
-    stream.avail_in = static_cast<uInt>(step);
-    data.remove_prefix(step);
-    do {
-      stream.next_out = reinterpret_cast<Bytef*>(buffer.data());
-      stream.avail_out = buffer.size();
-      result = deflate(&stream, data.empty() ? Z_FINISH : Z_NO_FLUSH);
-      out.append(buffer.data(), buffer.size() - stream.avail_out);
-    } while (stream.avail_out == 0);
-  } while (result != Z_STREAM_END);
-  deflateEnd(&stream);
+  const std::unique_ptr<libdeflate_compressor, CompressorDeleter> compressor(
+      libdeflate_alloc_compressor(kCompressionLevel));
+  if (compressor == nullptr) std::abort();
+  std::string out(libdeflate_gzip_compress_bound(compressor.get(), data.size()), '\0');
+  const size_t size = libdeflate_gzip_compress(compressor.get(), data.data(), data.size(), out.data(), out.size());
+  if (size == 0) std::abort();  // never: there is room for the worst case
+  out.resize(size);
+  out.shrink_to_fit();
   return out;
 }
 

@@ -13,7 +13,6 @@
 #include "bpf/user_regs.bpf.h"
 
 enum {
-	COPY_BLOCK = 4096,
 	COPY_WINDOW_NS = 100 * 1000 * 1000,
 	COPY_WAKEUP_NS = 20 * 1000 * 1000,
 };
@@ -21,7 +20,7 @@ enum {
 /* The last block may begin anywhere below the limit. */
 struct stack_copy {
 	struct kiln_stack header;
-	__u8 stack[KILN_MAX_STACK_BYTES + 1 + COPY_BLOCK];
+	__u8 stack[KILN_MAX_STACK_BYTES + 1 + KILN_STACK_BLOCK];
 };
 
 /* One entry per possible CPU (agent/collect/sampler.cc sets the number): per-CPU maps hold at most 32 KiB per CPU. */
@@ -62,24 +61,28 @@ static __always_inline int take_allowance(struct copy_allowance *allowance, __u6
 	return 1;
 }
 
-/* Copies page by page, since the stack may end anywhere. Returns the number of bytes. */
+/* Copies block by block, since the stack may end anywhere, and may have holes. Returns the number of bytes. */
 static __always_inline __u64 copy_stack(struct stack_copy *copy, __u64 begin, __u64 wanted) {
-	__u64 done = 0;
+	__u64 done = 0, end = 0;
+	__u32 holes = 0;
 
-	for (int i = 0; i <= (KILN_MAX_STACK_BYTES + 1) / COPY_BLOCK; i++) {
+	for (int i = 0; i <= (KILN_MAX_STACK_BYTES + 1) / KILN_STACK_BLOCK; i++) {
 		__u64 address = begin + done;
-		__u64 block = COPY_BLOCK - (address & (COPY_BLOCK - 1));
+		__u64 block = KILN_STACK_BLOCK - (address & (KILN_STACK_BLOCK - 1));
 
 		if (done >= wanted)
 			break;
 		if (block > wanted - done)
 			block = wanted - done;
-		block = MASKED(block - 1, COPY_BLOCK) + 1;
+		block = MASKED(block - 1, KILN_STACK_BLOCK) + 1;
 		if (read_user(copy->stack + MASKED(done, KILN_MAX_STACK_BYTES + 1), block, address))
-			break;
+			holes |= 1U << i;
+		else
+			end = done + block;
 		done += block;
 	}
-	return done;
+	copy->header.holes = holes;
+	return end;
 }
 
 /* Hands registers and stack over to `ring`. Returns 0 if the sample may announce them. */
@@ -106,7 +109,7 @@ static __always_inline int send_stack(struct kiln_perf_event_context *context, v
 	copy->header.time_ns = sample->time_ns;
 	copy->header.exec_pages = exec_pages;
 	copy->header.exec_id = exec_id;
-	copy->header.reserved = 0;
+	copy->header.holes = 0;
 	begin = REGS_SP(&copy->header.regs) - KILN_RED_ZONE_BYTES;
 	wanted = stack_bytes_from(task, begin);
 	/* A copy must not take the room of samples. */

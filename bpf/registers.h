@@ -48,10 +48,18 @@ enum kiln_arm64_register {
 	KILN_ARM64_WORDS = 34,
 };
 
+/*
+ * Registers that a function may change without saving them (System V ABI for AMD64, figure 3.4; AAPCS64, section 6.1.1):
+ * RAX, RCX, RDX, RSI, RDI, R8 ... R11; X0 ... X18.
+ */
+#define KILN_X86_IS_CALLER_SAVED(number) ((number) >= KILN_X86_R11 && (number) <= KILN_X86_DI)
+#define KILN_ARM64_IS_CALLER_SAVED(number) ((number) <= 18)
+
 /* The machine that the code is compiled for: of the BPF program, or of the agent itself. */
 #if defined(__TARGET_ARCH_x86) || (!defined(__bpf__) && defined(__x86_64__))
 #define KILN_X86 1
 #define kiln_regs kiln_regs_x86
+#define KILN_REG_IS_CALLER_SAVED KILN_X86_IS_CALLER_SAVED
 enum {
 	KILN_REG_FP = KILN_X86_BP,
 	KILN_REG_SP = KILN_X86_SP,
@@ -61,6 +69,7 @@ enum {
 #elif defined(__TARGET_ARCH_arm64) || (!defined(__bpf__) && defined(__aarch64__))
 #define KILN_ARM64 1
 #define kiln_regs kiln_regs_arm64
+#define KILN_REG_IS_CALLER_SAVED KILN_ARM64_IS_CALLER_SAVED
 enum {
 	KILN_REG_FP = KILN_ARM64_FP,
 	KILN_REG_SP = KILN_ARM64_SP,

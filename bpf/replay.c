@@ -23,7 +23,7 @@ void kiln_replay_walk(const struct kiln_replay *environment, const struct kiln_r
 	state.walk.process_flags = flags;
 	state.walk.stamp = environment->stamp;
 	push_native(&state, REGS_IP(&state.regs), 0);
-	stack->stop = regs_are_32bit(&state.regs) ? KILN_STOP_COMPAT_32BIT : walk_user_stack(&state);
+	stack->stop = regs_are_32bit(&state.regs) ? KILN_STOP_COMPAT_32BIT : walk_user_stack();
 	stack->derived = state.walk.derived;
 	stack->word_count = state.walk.words;
 	memcpy(stack->words, state.record.words, state.walk.words * sizeof(stack->words[0]));

@@ -59,7 +59,7 @@ static __always_inline int take_user_stack(struct scratch *scratch, struct task_
 		return KILN_STOP_COMPAT_32BIT;
 	if (enter_process(scratch, start_ns, tgid, (__u32)TASK_READ(task, self_exec_id), exec_pages))
 		return KILN_STOP_PROCESS_UNKNOWN;
-	stop = walk_user_stack(scratch);
+	stop = walk_user_stack();
 	if (scratch->walk.derived)
 		scratch->record.sample.flags |= KILN_SAMPLE_DERIVED;
 	return stop;

@@ -21,12 +21,12 @@ struct record {
 
 enum {
 	KILN_CODE_ENTRIES = 8, /* of walk.code, a power of two */
-	KILN_MEMO_ENTRIES = 1024, /* a power of two */
+	KILN_MEMO_ENTRIES = 512, /* a power of two; values of per-CPU maps hold at most 32 KiB */
 	KILN_WINDOW_WORDS = 256, /* of the copy of the stack (stack_window.bpf.h); a power of two */
 	KILN_REGISTER_SLOTS = 64, /* words of scratch.registers, a power of two above KILN_REG_WORDS */
 };
 
-/* Which registers besides IP, SP and FP hold what they held in the frame that the walk stands on: a number, or these. */
+/* Which callee-saved register besides FP holds what it held in the frame that the walk stands on: a number, or these. */
 enum {
 	KNOWN_ALL = 0xfe, /* the frame was interrupted: the registers are those of the thread, or from a signal frame */
 	KNOWN_NONE = KILN_NO_REGISTER,
@@ -67,7 +67,7 @@ struct walk {
 	__u32 stamp; /* kiln_process.stamp, 0 = rows are not remembered */
 	union { /* the rule being applied */
 		struct kiln_rule rule;
-		__u32 rule_words[KILN_RULE_WORDS + 1];
+		__u32 rule_words[KILN_RULE_WORDS];
 	};
 	struct kiln_code_range range[2]; /* the last two that were used: most calls stay in a file or go to one other */
 	struct code_entry code[KILN_CODE_ENTRIES]; /* by bits 16 … 18 of the address */

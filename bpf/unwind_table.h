@@ -162,6 +162,8 @@ enum kiln_cfa_kind {
 	KILN_CFA_PLT = 2,
 	/* All registers from the signal frame: at register + offset lies the saved state, as the kernel makes it. */
 	KILN_CFA_SIGNAL = 3,
+	KILN_CFA_INDEXED =
+		4, /* *(register + 8 * index register + offset) + second: frames of a length known at run time */
 	KILN_CFA_SPECIAL = 15, /* never in a table: `cfa_offset` is an enum kiln_special (symbolizer/unwind) */
 };
 
@@ -187,8 +189,10 @@ enum {
 
 /*
  * How one frame's registers become its caller's. SP becomes the CFA. Registers are numbered as in registers.h. `other`
- * is the register that the file's directory calls `tracked`; plain rows (SP, FP, OTHER) leave it unchanged. All other
- * registers count as lost, since callees may have changed them and rows don't say where they were saved.
+ * is the register that the file's directory calls `tracked`; plain rows (SP, FP, OTHER) leave it unchanged. Other
+ * callee-saved registers count as lost, since rows don't say where they were saved. Caller-saved ones hold what they held
+ * in the interrupted frame: only hand-written assembly, which knows what its own functions leave alone, bases a caller's
+ * frame on one.
  */
 struct kiln_rule {
 	__u8 cfa_kind; /* enum kiln_cfa_kind */
@@ -204,10 +208,12 @@ struct kiln_rule {
 	__s32 fp_offset;
 	__s32 ra_offset;
 	__s32 other_offset;
+	__u8 cfa_index; /* the index register of KILN_CFA_INDEXED, else 0 */
+	__u8 reserved[3];
 };
 
 enum {
-	KILN_RULE_WORDS = 7
+	KILN_RULE_WORDS = 8
 };
 
 #ifdef __cplusplus

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * The walk of the user stack: one bounded loop around one global function that takes one step. Each step looks its state
+ * The walk of the user stack: bounded loops around one global function that takes one step. Each step looks its state
  * up in the per-CPU scratch and is verified once, by itself, so steps for other kinds of code (interpreters) add up in
  * verifier cost instead of multiplying, and 5.10 takes the same source as the newest kernel.
  *
@@ -76,12 +76,28 @@ static __always_inline void start_walk(struct scratch *scratch) {
 		scratch->walk.code[i].end = 0;
 }
 
-/* Walks from scratch->regs and appends to scratch->record. Returns why the walk ended. */
-static __always_inline int walk_user_stack(struct scratch *scratch) {
+enum {
+	WALK_STRIDE = 40
+};
+
+/* Some steps. The verifier follows no more than 8192 jumps in a row: one loop around all steps would be too long for it. */
+__noinline int walk_some(void) {
 	int stop;
 
-	for (int i = 1; i < KILN_MAX_USER_FRAMES; i++) {
+	for (int i = 0; i < WALK_STRIDE; i++) {
 		stop = walk_step();
+		if (stop != WALK_GOES_ON)
+			return stop;
+	}
+	return WALK_GOES_ON;
+}
+
+/* Walks from scratch->regs and appends to scratch->record. Returns why the walk ended. */
+static __always_inline int walk_user_stack(void) {
+	int stop;
+
+	for (int i = 0; i < (KILN_MAX_USER_FRAMES - 1) / WALK_STRIDE; i++) {
+		stop = walk_some();
 		if (stop != WALK_GOES_ON)
 			return stop;
 	}

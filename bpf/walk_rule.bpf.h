@@ -38,7 +38,7 @@ static __always_inline int frame_register(struct scratch *scratch, __u32 number,
 	if (number >= KILN_REG_WORDS)
 		return -1;
 	if (number != KILN_REG_SP && number != KILN_REG_FP && number != KILN_REG_IP &&
-	    scratch->walk.known != KNOWN_ALL && scratch->walk.known != number)
+	    !KILN_REG_IS_CALLER_SAVED(number) && scratch->walk.known != KNOWN_ALL && scratch->walk.known != number)
 		return -1;
 	*out = scratch->registers[MASKED(number, KILN_REGISTER_SLOTS)];
 	return 0;
@@ -110,7 +110,7 @@ static __always_inline int restore_signal_frame(struct scratch *scratch, __u64 c
 __noinline int apply_rule(__u32 tracked) {
 	struct scratch *scratch = get_scratch();
 	const struct kiln_rule *rule;
-	__u64 cfa, fp, ip, sp;
+	__u64 cfa, fp, index, ip, sp;
 	__u32 known;
 	int stop;
 
@@ -125,9 +125,14 @@ __noinline int apply_rule(__u32 tracked) {
 	if (frame_register(scratch, rule->cfa_register, &cfa))
 		return KILN_STOP_REGISTER_LOST;
 	cfa += rule->cfa_offset;
+	if (rule->cfa_kind == KILN_CFA_INDEXED) {
+		if (frame_register(scratch, rule->cfa_index, &index))
+			return KILN_STOP_REGISTER_LOST;
+		cfa += index * 8;
+	}
 	if (rule->cfa_kind == KILN_CFA_SIGNAL)
 		return restore_signal_frame(scratch, cfa);
-	if (rule->cfa_kind == KILN_CFA_DEREF) {
+	if (rule->cfa_kind == KILN_CFA_DEREF || rule->cfa_kind == KILN_CFA_INDEXED) {
 		if (read_stack(scratch, cfa, cfa, &cfa))
 			return KILN_STOP_READ_FAULT;
 		cfa += rule->cfa_second;

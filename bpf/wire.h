@@ -44,9 +44,9 @@ enum {
 
 	/* perf_event_max_stack is 127 unless an administrator changed it; more kernel frames are cut (KERNEL_DEPTH_LIMIT). */
 	KILN_MAX_KERNEL_FRAMES = 127,
-	KILN_MAX_USER_FRAMES = 1000,
-	/* Kernel and user words of a record; a power of two, since the index is masked. 8 KiB per CPU. */
-	KILN_MAX_WORDS = 1024,
+	KILN_MAX_USER_FRAMES = 2001, /* the leaf, and what 50 strides of 40 steps reach (walk.bpf.h) */
+	/* Kernel and user words of a record; a power of two, since the index is masked. 16 KiB per CPU. */
+	KILN_MAX_WORDS = 2048,
 
 	/* Slots of the identity table on each CPU, a power of two. 64 bytes each. */
 	KILN_IDENTITY_SLOTS = 256,
@@ -55,8 +55,10 @@ enum {
 	KILN_MAX_RINGS = 64,
 	/* Processes that the kernel side can know at a time. Stacks of others are copied and walked in user space. */
 	KILN_MAX_PROCESSES = 16384,
-	/* Of a user stack that is copied. */
-	KILN_MAX_STACK_BYTES = 32767,
+	/* Of a user stack that is copied. Encoders have single frames of more than 32 KiB. */
+	KILN_MAX_STACK_BYTES = 65535,
+	/* What is read of it at once: no more than a page of memory. */
+	KILN_STACK_BLOCK = 4096,
 	/* Below the stack pointer, where leaf functions may keep what the ABI of x86-64 lets them. */
 	KILN_RED_ZONE_BYTES = 128,
 	KILN_MAX_CGROUPS = 16,
@@ -159,7 +161,11 @@ struct kiln_stack {
 	__u64 time_ns; /* of the sample that follows */
 	__u64 exec_pages; /* mm_struct.exec_vm at that time */
 	__u32 exec_id; /* task_struct.self_exec_id */
-	__u32 reserved;
+	/*
+	 * Bit i: the part of the stack in the i-th block of KILN_STACK_BLOCK bytes of addresses, counted from the one that it
+	 * begins in, could not be read and is not what follows here. Large frames have pages that were never touched.
+	 */
+	__u32 holes;
 	struct kiln_regs regs;
 };
 KILN_STATIC_ASSERT(offsetof(struct kiln_stack, regs) == 32);

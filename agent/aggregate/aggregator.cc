@@ -81,6 +81,19 @@ bool Aggregator::Matches(StackId id, const RawKey& key) const {
          std::equal(sample.user.begin(), sample.user.end(), words + raw.kernel_words);
 }
 
+Locator::Neighbour Aggregator::NeighbourFor(ImageId image, uint32_t generation) const {
+  const auto last = last_stack_.find(image);
+  if (last == last_stack_.end()) return {};
+  const RawStack& raw = raw_[last->second];
+  const LocatedStack& located = stacks_[last->second].located;
+  // Then no frame has two words, and none was added.
+  const bool one_frame_per_word =
+      IsComplete(located.stop) && located.frames.size() == size_t{raw.kernel_words} + raw.user_words;
+  if (raw.generation != generation || !one_frame_per_word) return {};
+  return {.user = std::span(words_).subspan(raw.first_word + raw.kernel_words, raw.user_words),
+          .frames = std::span(located.frames).last(raw.user_words)};
+}
+
 Aggregator::StackId Aggregator::FindOrLocate(const RawSample& sample, const ProcessMoment& moment) {
   const Process& process = moment.process;
   uint32_t generation = moment.generation;
@@ -92,7 +105,7 @@ Aggregator::StackId Aggregator::FindOrLocate(const RawSample& sample, const Proc
   if (const auto found = by_words_.find(key); found != by_words_.end()) return *found;
 
   const double start_seconds = ThreadCpuSeconds();
-  LocatedStack located = locator_.Locate(sample, moment);
+  LocatedStack located = locator_.Locate(sample, moment, NeighbourFor(process.id, generation));
   locate_seconds_ += ThreadCpuSeconds() - start_seconds;
   // Locating may have read the process's maps anew and with that begun a new generation.
   if (moment.mappings == nullptr) generation = process.generation;
@@ -108,6 +121,7 @@ Aggregator::StackId Aggregator::FindOrLocate(const RawSample& sample, const Proc
   words_.insert(words_.end(), sample.user.begin(), sample.user.end());
   stacks_.push_back({std::move(located), process.id});
   by_words_.insert(id);
+  last_stack_[process.id] = id;
   return id;
 }
 

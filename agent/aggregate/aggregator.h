@@ -100,6 +100,8 @@ class Aggregator : public EventSink {
   };
 
   bool Matches(StackId id, const RawKey& key) const;
+  // The stack that was located last in this image, if it helps to locate the next one.
+  Locator::Neighbour NeighbourFor(ImageId image, uint32_t generation) const;
   StackId FindOrLocate(const RawSample& sample, const ProcessMoment& moment);
   ThreadIndex FindThread(const RawSample& sample);
 
@@ -111,6 +113,8 @@ class Aggregator : public EventSink {
   std::vector<RawStack> raw_;    // parallel to stacks_
   std::vector<Stack> stacks_;
   absl::flat_hash_set<StackId, RawHash, RawEqual> by_words_{0, RawHash{this}, RawEqual{this}};
+
+  absl::flat_hash_map<ImageId, StackId> last_stack_;
 
   profile::Table<ThreadIndex, Thread> threads_;
   // The decoder keeps identities for the whole recording and makes each for one thread: the pointer is a fast first

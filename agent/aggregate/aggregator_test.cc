@@ -77,6 +77,32 @@ TEST_F(AggregatorTest, MovesReturnAddressesIntoTheirCall) {
   EXPECT_EQ(Addresses(0), (std::vector<uint64_t>{0xffffffff81000010, 0xffffffff8100001f, 0x1100, 0x11ff}));
 }
 
+TEST_F(AggregatorTest, AStackGetsTheOuterFramesOfTheOneBefore) {
+  Add(1, 1, {0xffffffff81000010}, {Leaf(0x1100), Caller(0x1200), Caller(0x1300), Caller(0x1400)});
+  Add(1, 1, {}, {Leaf(0x1150), Caller(0x1300), Caller(0x1400)});
+  Add(1, 1, {}, {Leaf(0x1160), Caller(0x1170), Caller(0x1180), Caller(0x1300), Caller(0x1400)});
+  EXPECT_EQ(Addresses(1), (std::vector<uint64_t>{0x1150, 0x12ff, 0x13ff}));
+  EXPECT_EQ(Addresses(2), (std::vector<uint64_t>{0x1160, 0x116f, 0x117f, 0x12ff, 0x13ff}));
+  EXPECT_EQ(aggregator_.complete_samples(), 3);
+}
+
+TEST_F(AggregatorTest, OuterFramesOfCodeThatWasReplacedAreLocatedAnew) {
+  Add(1, 1, {}, {Leaf(0x1100), Caller(0x1200)});
+  aggregator_.OnSideBand({3, MmapEvent{.pid = {1},
+                                       .start = ProcessAddress(0x1000),
+                                       .length = 0x1000,
+                                       .offset = FileOffset(0x5000),
+                                       .path = "/no/such/file"}});
+  Add(1, 1, {}, {Leaf(0x1150), Caller(0x1200)});
+  EXPECT_EQ(Addresses(1), (std::vector<uint64_t>{0x5150, 0x51ff}));
+}
+
+TEST_F(AggregatorTest, OuterFramesOfACutStackAreNotTaken) {
+  Add(1, 1, {}, {Leaf(0x1100), Caller(0x9999), Caller(0x1200)});
+  Add(1, 1, {}, {Leaf(0x1150), Caller(0x1200)});
+  EXPECT_EQ(Addresses(1), (std::vector<uint64_t>{0x1150, 0x11ff}));
+}
+
 TEST_F(AggregatorTest, KeepsThreadsAndNamesApart) {
   Add(1, 1, {}, {Leaf(0x1100)});
   Add(1, 2, {}, {Leaf(0x1100)});

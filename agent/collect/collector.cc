@@ -9,7 +9,6 @@
 #include <array>
 #include <cstdint>
 #include <limits>
-#include <numeric>
 
 #include "agent/collect/online_cpus.h"
 #include "base/clock.h"
@@ -25,7 +24,8 @@ constexpr uint64_t kSettleNs = kSettleMilliseconds * uint64_t{1'000'000};
 
 constexpr uint64_t kCpuCheckNs = 1'000'000'000;
 
-// Edge-triggered: only a forced wake-up of a ring shall end the wait, not every sample that lies in it.
+// Edge-triggered: only a forced wake-up of a ring shall end the wait, not every sample that lies in it. So each Wake
+// ends one wait, though nobody takes the counter of its eventfd back.
 bool Watch(int epoll, int fd) {
   epoll_event event{};
   event.events = EPOLLIN | EPOLLET;
@@ -80,13 +80,10 @@ Status Collector::FollowCpus() {
 }
 
 Status Collector::Poll(EventSink& sink) {
-  std::array<epoll_event, 2> ready;
+  std::array<epoll_event, 2> ready;  // not looked at: whatever woke, all is drained
   // Copied stacks tell of processes that the kernel side is to be told about soon.
   const int milliseconds = samples_.has_stacks() ? kSettleMilliseconds : kDrainMilliseconds;
   ::epoll_wait(epoll_.get(), ready.data(), ready.size(), milliseconds);
-  uint64_t count = 0;
-  while (::read(wake_.get(), &count, sizeof(count)) > 0) {
-  }
   const Status followed = FollowCpus();
   const uint64_t now = MonotonicNs();
   Drain();
@@ -123,16 +120,17 @@ void Collector::Drain() {
 
 void Collector::Deliver(EventSink& sink, uint64_t horizon_ns) {
   const double start_seconds = ThreadCpuSeconds();
-  std::ranges::stable_sort(events_, {}, &SideBandEvent::time_ns);
-  std::vector<uint32_t> order(samples_.size());
-  std::iota(order.begin(), order.end(), 0);
-  std::ranges::stable_sort(order, {}, [this](uint32_t i) { return samples_.time_ns(i); });
+  if (!std::ranges::is_sorted(events_, {}, &SideBandEvent::time_ns)) {
+    std::ranges::stable_sort(events_, {}, &SideBandEvent::time_ns);
+  }
+  order_.clear();
+  for (size_t i = 0; i < samples_.size(); ++i) order_.emplace_back(samples_.time_ns(i), i);
+  std::ranges::sort(order_);
 
   // By index: a delivery may append events (ExecFollows), all younger than the horizon.
   size_t next_event = 0;
   later_samples_.Clear();
-  for (const uint32_t i : order) {
-    const uint64_t time = samples_.time_ns(i);
+  for (const auto& [time, i] : order_) {
     if (time > horizon_ns) {
       later_samples_.Add(samples_[i]);
       continue;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "agent/collect/decode.h"
@@ -72,6 +73,7 @@ class Collector {
   SampleDecoder decoder_;
   SampleBatch samples_;
   SampleBatch later_samples_;
+  std::vector<std::pair<uint64_t, size_t>> order_;  // time and place in samples_, of the delivery under way
   std::vector<SideBandEvent> events_;
   uint64_t ring_bytes_ = 0;
   int cpu_changes_ = 0;

@@ -51,7 +51,7 @@ NamedFrame Namer::Name(const Frame& frame) {
   return named;
 }
 
-const Namer::ObjectSymbols& Namer::SymbolsOf(ObjectId id) {
+Namer::ObjectSymbols& Namer::SymbolsOf(ObjectId id) {
   const auto [entry, added] = objects_.try_emplace(id.value);
   ObjectSymbols& symbols = entry->second;
   if (!added) return symbols;
@@ -81,14 +81,20 @@ NamedFrame Namer::NameObject(const Frame& frame) {
       named.module_offset = segment->offset.value();
     }
   }
-  const ObjectSymbols& symbols = SymbolsOf(id);
-  if (symbols.table) {
-    symbolizer::Naming naming = symbols.table->Lookup(ElfAddress(frame.address));
-    named.lines = std::move(naming.lines);
-    named.miss = naming.miss;
-  } else {
+  ObjectSymbols& symbols = SymbolsOf(id);
+  if (!symbols.table) {
     named.miss = symbols.miss;
+    return named;
   }
+  const ElfAddress address(frame.address);
+  const std::string_view name = symbols.table->LookupRaw(address);
+  if (name.empty()) {
+    named.miss = symbols.table->Lookup(address).miss;
+    return named;
+  }
+  const auto [line, added] = symbols.lines.try_emplace(name);
+  if (added) line->second = symbolizer::NamingOf(name).lines.front();
+  named.lines.push_back(line->second);
   return named;
 }
 

@@ -2,12 +2,14 @@
 #pragma once
 
 #include <absl/container/flat_hash_map.h>
+#include <absl/container/node_hash_map.h>
 
 #include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "agent/collect/side_band_event.h"
@@ -47,6 +49,8 @@ class Namer {
   struct ObjectSymbols {
     std::optional<symbolizer::SymbolTable> table;
     symbolizer::Miss miss = symbolizer::Miss::kNone;
+    // By the name in `table`: most functions have several frames, and demangling is what naming costs.
+    absl::flat_hash_map<std::string_view, symbolizer::SourceLine> lines;
   };
   struct PerfMapFile {
     std::shared_ptr<const File> file;                // open, so that its identity stays its own
@@ -56,14 +60,14 @@ class Namer {
   NamedFrame NameObject(const Frame& frame);
   NamedFrame NameKernel(const Frame& frame);
   NamedFrame NameJit(const Frame& frame);
-  const ObjectSymbols& SymbolsOf(ObjectId id);
+  ObjectSymbols& SymbolsOf(ObjectId id);
   const symbolizer::PerfMap* PerfMapOf(const Process& process);
   void LoadKernelSymbols();
 
   const Locator& locator_;
   ProcessTable& processes_;
   const std::vector<KernelSymbolEvent>& kernel_symbol_events_;
-  absl::flat_hash_map<uint32_t, ObjectSymbols> objects_;  // by ObjectId
+  absl::node_hash_map<uint32_t, ObjectSymbols> objects_;  // by ObjectId; they stay where they are
   // A process and the children that it forked have one perf map between them.
   absl::flat_hash_map<ImageId, const symbolizer::PerfMap*> perf_map_of_image_;
   absl::flat_hash_map<FileIdentity, PerfMapFile> perf_maps_;

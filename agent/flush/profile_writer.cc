@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/flush/profile_writer.h"
 
+#include <array>
 #include <optional>
 
 #include "profile/builder.h"
@@ -24,6 +25,10 @@ class Writer {
     builder_.SetPeriod(builder_.Type("cpu", "nanoseconds"), 1'000'000'000 / facts.frequency_hz);
     builder_.SetTime(facts.time_unix_nano, facts.duration_nano);
     for (const Aggregator::Count& count : aggregator_.Counts()) AddSample(count);
+    for (size_t miss = 1; miss < missed_.size(); ++miss) {
+      if (missed_[miss] == 0) continue;
+      naming_.missed[std::string(symbolizer::MissName(static_cast<symbolizer::Miss>(miss)))] = missed_[miss];
+    }
     std::vector<AttributeIndex> properties;
     for (const auto& [key, text] : facts.texts) properties.push_back(builder_.AddAttribute(key, text));
     for (const auto& [key, number] : facts.numbers) properties.push_back(builder_.AddAttribute(key, number));
@@ -41,25 +46,38 @@ class Writer {
     symbolizer::Miss miss;
     bool is_mark;  // of a cut stack: no frame
   };
+  struct ThreadFacts {
+    ThreadIndex thread;
+    AttributeSetIndex resource;
+    AttributeSetIndex attributes;
+  };
 
   void AddSample(const Aggregator::Count& count) {
-    const Thread& thread = aggregator_.threads()[count.thread];
+    const std::vector<FrameIndex>& frames = aggregator_.stacks()[count.stack].located.frames;
     std::vector<LocationIndex> locations;
-    for (const FrameIndex frame : aggregator_.stacks()[count.stack].located.frames) {
+    locations.reserve(frames.size());
+    for (const FrameIndex frame : frames) {
       const NamedLocation& named = Location(frame);
       locations.push_back(named.location);
       if (named.is_mark) continue;
       naming_.frames += count.samples;
-      if (named.miss != symbolizer::Miss::kNone) {
-        naming_.missed[std::string(symbolizer::MissName(named.miss))] += count.samples;
-      }
+      missed_[static_cast<size_t>(named.miss)] += count.samples;
     }
     const int64_t samples = count.samples;
+    const ThreadFacts& thread = FactsOf(count.thread);
     builder_.AddSample({.stack = builder_.AddStack(std::move(locations)),
-                        .resource = ProcessAttributes(thread),
-                        .attributes = ThreadAttributes(thread),
+                        .resource = thread.resource,
+                        .attributes = thread.attributes,
                         .link = std::nullopt},
                        {&samples, 1});
+  }
+
+  // Counts come sorted by thread.
+  const ThreadFacts& FactsOf(ThreadIndex index) {
+    if (last_thread_ && last_thread_->thread == index) return *last_thread_;
+    const Thread& thread = aggregator_.threads()[index];
+    return last_thread_.emplace(
+        ThreadFacts{.thread = index, .resource = ProcessAttributes(thread), .attributes = ThreadAttributes(thread)});
   }
 
   AttributeSetIndex ProcessAttributes(const Thread& thread) {
@@ -112,6 +130,8 @@ class Writer {
   NamingCounts& naming_;
   ProfileBuilder builder_;
   std::vector<std::optional<NamedLocation>> locations_;  // by FrameIndex
+  std::optional<ThreadFacts> last_thread_;
+  std::array<int64_t, symbolizer::kMissCount> missed_{};  // frames of all samples, by why they have no name
 };
 
 }  // namespace

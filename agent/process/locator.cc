@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/process/locator.h"
 
+#include <algorithm>
+
 #include "agent/collect/frame_words.h"
 #include "agent/process/perf_map_file.h"
 
@@ -12,6 +14,11 @@ constexpr uint64_t kPerfMapRetryNs = 1'000'000'000;
 
 bool IsComplete(kiln_stop stop) {
   return stop == KILN_STOP_NONE || stop == KILN_STOP_ROOT || stop == KILN_STOP_MEMORY_GONE;
+}
+
+size_t CommonSuffix(std::span<const uint64_t> a, std::span<const uint64_t> b) {
+  const auto end = std::ranges::mismatch(a.rbegin(), a.rend(), b.rbegin(), b.rend());
+  return static_cast<size_t>(end.in1 - a.rbegin());
 }
 
 Frame TruncatedMark(kiln_stop stop) { return {FrameSpace::kTruncated, 0, static_cast<uint64_t>(stop)}; }
@@ -29,9 +36,10 @@ ObjectId Locator::FindObject(const Process& process, const Mapping& mapping) {
   return objects_.Find(process, mapping, [&] { return processes_.FileViews(process); });
 }
 
-LocatedStack Locator::Locate(const RawSample& sample, const ProcessMoment& moment) {
+LocatedStack Locator::Locate(const RawSample& sample, const ProcessMoment& moment, const Neighbour& neighbour) {
   const Process& process = moment.process;
   LocatedStack stack{.frames = {}, .stop = sample.kernel_stop};
+  stack.frames.reserve(sample.kernel.size() + sample.user.size());
   for (size_t i = 0; i < sample.kernel.size(); ++i) {
     // The innermost address is the interrupted instruction, the others are return addresses.
     const CodeAddress<ProcessAddress> address{ProcessAddress(sample.kernel[i]),
@@ -43,8 +51,21 @@ LocatedStack Locator::Locate(const RawSample& sample, const ProcessMoment& momen
 
   stack.stop = sample.user_stop;
   std::span<const uint64_t> words = sample.user;
-  while (const auto address = TakeFrame(words)) {
-    const auto frame = LocateUser(*address, moment, sample.time_ns);
+  const size_t shared_words = CommonSuffix(words, neighbour.user);
+  std::optional<Place> last;
+  while (!words.empty()) {
+    // Looking for a frame may have the maps read anew: what was located by the old ones does not count then.
+    const bool is_current = moment.mappings != nullptr || process.generation == moment.generation;
+    if (words.size() <= shared_words && is_current) {
+      const auto shared = neighbour.frames.last(words.size());
+      stack.frames.insert(stack.frames.end(), shared.begin(), shared.end());
+      // Looked for before, so there is code without a file; its map may have come since.
+      if (process.next_perf_map_ns != 0) OpenPerfMap(moment.process, sample.time_ns);
+      break;
+    }
+    const auto address = TakeFrame(words);
+    if (!address) break;
+    const auto frame = LocateUser(*address, moment, sample.time_ns, last);
     if (!frame) {
       const MappingTable* mappings = moment.mappings != nullptr ? moment.mappings.get() : process.mappings.get();
       const bool maps_known = mappings != nullptr && mappings->size() > 0;
@@ -66,25 +87,31 @@ LocatedStack Locator::Locate(const RawSample& sample, const ProcessMoment& momen
 }
 
 std::optional<Frame> Locator::LocateUser(CodeAddress<ProcessAddress> address, const ProcessMoment& moment,
-                                         uint64_t time_ns) {
+                                         uint64_t time_ns, std::optional<Place>& last) {
   Process& process = moment.process;
   const ProcessAddress lookup = address.ForLookup();
-  const Mapping* mapping =
-      moment.mappings != nullptr ? moment.mappings->Find(lookup) : processes_.FindMapping(process, lookup, time_ns);
-  if (mapping == nullptr) return std::nullopt;
-  if (!mapping->is_file() && mapping->path != "[vdso]") {
-    OpenPerfMap(process, time_ns);
-    return Frame{FrameSpace::kJit, process.id.value, lookup.value()};
+  if (!last || lookup < last->start || lookup >= last->end) {
+    last.reset();
+    const Mapping* mapping =
+        moment.mappings != nullptr ? moment.mappings->Find(lookup) : processes_.FindMapping(process, lookup, time_ns);
+    if (mapping == nullptr) return std::nullopt;
+    if (!mapping->is_file() && mapping->path != "[vdso]") {
+      OpenPerfMap(process, time_ns);
+      return Frame{FrameSpace::kJit, process.id.value, lookup.value()};
+    }
+    last = {.start = mapping->start,
+            .end = mapping->end,
+            .offset = mapping->offset,
+            .object = FindObject(process, *mapping)};
   }
-  const ObjectId id = FindObject(process, *mapping);
-  const ObjectFile& object = objects_.object(id);
-  const FileOffset offset(lookup.value() - mapping->start.value() + mapping->offset.value());
+  const ObjectFile& object = objects_.object(last->object);
+  const FileOffset offset(lookup.value() - last->start.value() + last->offset.value());
   if (object.miss == symbolizer::Miss::kNotElf) {  // code in a file that is no program: some JITs map their cache so
     OpenPerfMap(process, time_ns);
     return Frame{FrameSpace::kJit, process.id.value, lookup.value()};
   }
   const auto elf_address = object.elf ? object.elf->ToElfAddress(offset) : std::nullopt;
-  return Frame{FrameSpace::kObject, id.value, elf_address ? elf_address->value() : offset.value()};
+  return Frame{FrameSpace::kObject, last->object.value, elf_address ? elf_address->value() : offset.value()};
 }
 
 void Locator::OpenPerfMap(Process& process, uint64_t time_ns) {

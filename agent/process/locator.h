@@ -3,6 +3,8 @@
 
 #include <absl/container/flat_hash_map.h>
 
+#include <optional>
+#include <span>
 #include <vector>
 
 #include "agent/collect/raw_sample.h"
@@ -47,7 +49,14 @@ class Locator {
  public:
   explicit Locator(ProcessTable& processes) : processes_(processes) {}
 
-  LocatedStack Locate(const RawSample& sample, const ProcessMoment& moment);
+  // A stack that was located whole, one frame for each word, in the same generation of the same process. Most stacks
+  // share their outer frames with the one before, and these need no look-up.
+  struct Neighbour {
+    std::span<const uint64_t> user;      // frame words
+    std::span<const FrameIndex> frames;  // of them
+  };
+
+  LocatedStack Locate(const RawSample& sample, const ProcessMoment& moment, const Neighbour& neighbour = {});
 
   const profile::Table<FrameIndex, Frame>& frames() const { return frames_; }
   const ObjectFiles& objects() const { return objects_; }
@@ -55,10 +64,19 @@ class Locator {
   ObjectId FindObject(const Process& process, const Mapping& mapping);
 
  private:
+  // The mapping of the frame before: the next one is often in it, too.
+  struct Place {
+    ProcessAddress start;
+    ProcessAddress end;
+    FileOffset offset;
+    ObjectId object;
+  };
+
   FrameIndex Intern(const Frame& frame);
   void OpenPerfMap(Process& process, uint64_t time_ns);
   // nullopt if `address` is in no executable memory of the process.
-  std::optional<Frame> LocateUser(CodeAddress<ProcessAddress> address, const ProcessMoment& moment, uint64_t time_ns);
+  std::optional<Frame> LocateUser(CodeAddress<ProcessAddress> address, const ProcessMoment& moment, uint64_t time_ns,
+                                  std::optional<Place>& last);
 
   ProcessTable& processes_;
   ObjectFiles objects_;

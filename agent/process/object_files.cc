@@ -59,9 +59,13 @@ ObjectId ObjectFiles::Find(const Process& process, const Mapping& mapping,
                            absl::FunctionRef<std::vector<Pid>()> views) {
   const bool is_vdso = mapping.path == "[vdso]";
   if (is_vdso && vdso_) return *vdso_;
-  const auto [entry, added] = by_key_.try_emplace(Key(mapping.device, mapping.inode, mapping.path),
-                                                  ObjectId{static_cast<uint32_t>(objects_.size())});
+  auto entry = by_key_.find(KeyView(mapping.device, mapping.inode, mapping.path));
+  const bool added = entry == by_key_.end();
   if (added) {
+    entry =
+        by_key_
+            .emplace(Key(mapping.device, mapping.inode, mapping.path), ObjectId{static_cast<uint32_t>(objects_.size())})
+            .first;
     objects_.push_back(std::make_unique<ObjectFile>());
     objects_.back()->path = mapping.path;
   }

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <vector>
 
@@ -54,11 +55,20 @@ class ObjectFiles {
  private:
   // What a mapping tells about its file.
   using Key = std::tuple<uint64_t, uint64_t, std::string>;  // device, inode, path
+  using KeyView = std::tuple<uint64_t, uint64_t, std::string_view>;
+  struct KeyHash {
+    using is_transparent = void;
+    size_t operator()(const KeyView& key) const { return absl::HashOf(key); }
+  };
+  struct KeyEqual {
+    using is_transparent = void;
+    bool operator()(const KeyView& a, const KeyView& b) const { return a == b; }
+  };
 
   bool TryOpen(ObjectFile& object, const Process& process, const Mapping& mapping, const std::vector<Pid>& views) const;
 
   std::vector<std::unique_ptr<ObjectFile>> objects_;
-  absl::flat_hash_map<Key, ObjectId> by_key_;
+  absl::flat_hash_map<Key, ObjectId, KeyHash, KeyEqual> by_key_;
   std::optional<ObjectId> vdso_;
   int last_fd_;
   uint32_t own_mount_namespace_ = 0;

@@ -284,6 +284,7 @@ int RunRecord(const RecordOptions& options) {
 
   Costs costs{.elapsed_seconds = static_cast<double>(duration_ns) / 1e9};
   costs.own_cpu_seconds = OwnCpuSeconds() - cpu_before;
+  costs.table_seconds = session.unwinder().worker_cpu_seconds();
   const int command_exit = ending.command_status ? ShellExitCode(*ending.command_status) : 0;
   if (session.aggregator().samples() == 0) {
     const int failed = Fail(kWho, ExitCode::kUnavailable, NoSampleSentence(options));

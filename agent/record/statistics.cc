@@ -116,11 +116,13 @@ std::string RenderStatistics(Session& session, const Costs& costs, const NamingC
   json["frames"] = naming.frames;
   json["frames_unnamed"] = naming.missed;
   const StageSeconds& stages = session.stages();
-  json["cpu_seconds"] = {{"collect", stages.collect},      {"aggregate", stages.aggregate - stages.locate},
-                         {"locate", stages.locate},        {"name", costs.name_seconds},
-                         {"encode", costs.encode_seconds}, {"own_total", costs.own_cpu_seconds}};
+  json["cpu_seconds"] = {{"collect", stages.collect},         {"aggregate", stages.aggregate - stages.locate},
+                         {"locate", stages.locate},           {"tables", costs.table_seconds},
+                         {"name", costs.name_seconds},        {"encode", costs.encode_seconds},
+                         {"own_total", costs.own_cpu_seconds}};
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
+  json["waits"] = usage.ru_nvcsw;  // how often a thread went to sleep
   json["peak_rss_bytes"] = int64_t{usage.ru_maxrss} * 1024;
   return json.dump(2) + "\n";
 }

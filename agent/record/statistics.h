@@ -14,7 +14,8 @@ namespace kiln::agent {
 // What a recording cost, for `--stats FILE` and scripts/bench. Seconds are CPU time of kiln's threads.
 struct Costs {
   double elapsed_seconds = 0;
-  double own_cpu_seconds = 0;
+  double own_cpu_seconds = 0;  // of all threads while recording
+  double table_seconds = 0;    // thereof the table worker's
   double name_seconds = 0;
   double encode_seconds = 0;
 };

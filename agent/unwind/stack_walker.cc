@@ -11,6 +11,15 @@ namespace {
 // Numbers of values that table memory never has.
 constexpr uint32_t kFirstRangeValue = KILN_MAX_CHUNKS * KILN_CHUNK_VALUES;
 
+// Whether a part of the `bytes` (> 0) at `offset` of the copy could not be read. The copy begins at address `begin`.
+bool TouchesHole(const kiln_stack& stack, uint64_t begin, uint64_t offset, uint64_t bytes) {
+  const uint64_t from = begin % KILN_STACK_BLOCK + offset;
+  for (uint64_t block = from / KILN_STACK_BLOCK; block <= (from + bytes - 1) / KILN_STACK_BLOCK; ++block) {
+    if ((stack.holes >> block & 1) != 0) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 StackWalker::StackWalker(TableMemory& tables) : tables_(tables), result_(std::make_unique<kiln_replay_stack>()) {}
@@ -27,8 +36,10 @@ void* StackWalker::TableValue(void* context, uint32_t number) {
 
 int StackWalker::ReadUser(void* context, void* to, uint32_t bytes, uint64_t address) {
   auto* self = static_cast<StackWalker*>(context);
-  const uint64_t offset = address - (self->stack_.header->regs.sp - KILN_RED_ZONE_BYTES);
-  if (offset > self->stack_.bytes.size() || self->stack_.bytes.size() - offset < bytes) {
+  const uint64_t begin = self->stack_.header->regs.sp - KILN_RED_ZONE_BYTES;
+  const uint64_t offset = address - begin;
+  const bool outside = offset > self->stack_.bytes.size() || self->stack_.bytes.size() - offset < bytes;
+  if (outside || TouchesHole(*self->stack_.header, begin, offset, bytes)) {
     self->left_copy_ = true;
     return -1;
   }

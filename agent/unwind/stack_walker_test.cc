@@ -72,6 +72,22 @@ TEST_F(StackWalkerTest, SaysSoWhereTheCopyEnds) {
   EXPECT_EQ(walker_.Walk({.header = &header_, .bytes = {}}, ranges_, 1, 1).stop, KILN_STOP_STACK_COPY_ENDS);
 }
 
+TEST_F(StackWalkerTest, GoesAcrossHolesInWhichNoFrameKeepsAnything) {
+  // A frame of 12 KiB whose middle was never touched, from 64 bytes below the end of a page on.
+  header_.regs.sp = 0x7ffff0000fc0;
+  auto* page = memory_.At<kiln_page>(memory_.At<kiln_directory>(directory_)->pages[0]);
+  page->rows[0] = KILN_ROW(0, KILN_ROW_SP, 1536, 0);
+  std::vector<uint64_t> stack(2 * 1536);
+  stack[1535] = kCode + 1;  // 64 bytes below the end of the third page behind
+  header_.holes = 0b110;
+  EXPECT_EQ(Walk(stack).stop, KILN_STOP_ROOT);
+  EXPECT_EQ(walker_.Walk({.header = &header_, .bytes = stack_}, ranges_, 1, 1).words.size(), 2u);
+  header_.holes = 0b1000;
+  EXPECT_EQ(Walk(stack).stop, KILN_STOP_STACK_COPY_ENDS);
+  header_.holes = 0b1000000;  // that of the next one's
+  EXPECT_EQ(Walk(stack).stop, KILN_STOP_STACK_COPY_ENDS);
+}
+
 TEST_F(StackWalkerTest, ReadsTheRedZoneBelowTheStackPointer) {
   // A leaf that has put its frame pointer below SP: CFA = SP + 8, RBP at CFA - 32.
   auto* page = memory_.At<kiln_page>(memory_.At<kiln_directory>(directory_)->pages[0]);

@@ -23,6 +23,7 @@ struct TableCompiler::Table {
 
   std::optional<TableKey> key;      // nullopt: not to be cached
   std::optional<TableFile> cached;  // what the cache had when the table was opened
+  bool is_run = false;              // a page of it was asked for
   // Opened for the first page that the cache lacks.
   bool is_open = false;
   TableSource source;  // without a builder if the file can't be read
@@ -32,7 +33,8 @@ struct TableCompiler::Table {
   const symbolizer::ElfFile* elf = nullptr;
   DebugFilePlaces places;
   std::vector<bool> done;  // by page
-  uint32_t next = 0;       // no page below it is left
+  uint32_t next = 0;         // no page below it is left
+  uint32_t next_cached = 0;  // no page below it is left in the cache
 };
 
 TableCompiler::TableCompiler(const std::string& cache_folder) {
@@ -55,7 +57,6 @@ TableCompiler::Table& TableCompiler::Open(uint32_t table, const symbolizer::ElfF
   if (const auto span = symbolizer::FindCodeSpan(elf); span.ok()) {
     entry->done.resize(std::min<uint32_t>(span->page_count, KILN_MAX_DIRECTORY_PAGES));
   }
-  ahead_ = std::min<size_t>(ahead_, table);
   if (!cache_ || elf.file() == nullptr) return *entry;
   const auto fingerprint = TakeFingerprint(*elf.file());
   if (!fingerprint.ok()) return *entry;
@@ -111,6 +112,7 @@ CompiledPage TableCompiler::Compile(uint32_t table, const symbolizer::ElfFile& e
   CompiledPage compiled{.table = table, .page = page, .tracked = KILN_NO_REGISTER, .words = {}};
   Table& opened = Open(table, elf, places);
   if (page < opened.done.size()) opened.done[page] = true;
+  if (!std::exchange(opened.is_run, true)) ahead_ = std::min<size_t>(ahead_, table);
   if (TakeFromCache(opened, compiled)) {
     ++counts_.cached_pages;
   } else {
@@ -122,10 +124,29 @@ CompiledPage TableCompiler::Compile(uint32_t table, const symbolizer::ElfFile& e
   return compiled;
 }
 
+bool TableCompiler::TakeCached(uint32_t number, const symbolizer::ElfFile& elf, const DebugFilePlaces& places,
+                               size_t limit, std::vector<CompiledPage>& pages) {
+  const double start = ThreadCpuSeconds();
+  Table& table = Open(number, elf, places);
+  for (; table.cached && table.next_cached < table.done.size() && limit > 0; ++table.next_cached) {
+    const uint32_t index = table.next_cached;
+    if (table.done[index] || table.cached->page_state(index) == PageState::kMissing) continue;
+    CompiledPage page{.table = number, .page = index, .tracked = KILN_NO_REGISTER, .words = {}};
+    if (!TakeFromCache(table, page)) continue;
+    table.done[index] = true;
+    ++counts_.cached_pages;
+    if (page.words.empty()) ++counts_.failed_pages;
+    pages.push_back(std::move(page));
+    --limit;
+  }
+  counts_.cpu_seconds += ThreadCpuSeconds() - start;
+  return table.cached && table.next_cached < table.done.size();
+}
+
 std::optional<CompiledPage> TableCompiler::CompileAhead() {
   for (; ahead_ < tables_.size(); ++ahead_) {
     Table* const table = tables_[ahead_].get();
-    if (table == nullptr) continue;
+    if (table == nullptr || !table->is_run) continue;
     while (table->next < table->done.size() && table->done[table->next]) ++table->next;
     if (table->next < table->done.size()) return Compile(table->number, *table->elf, table->places, table->next);
     // All is made: what it was made from takes much memory.

@@ -85,7 +85,7 @@ bool IsValueOk(uint8_t kind, uint8_t reg, uint8_t registers) {
 bool IsRuleOk(const kiln_rule& rule, uint8_t registers) {
   const bool other_ok =
       rule.other_kind == KILN_VALUE_SAME || rule.other_kind == KILN_VALUE_AT_CFA || rule.other_kind == KILN_VALUE_LOST;
-  return rule.cfa_kind <= KILN_CFA_SIGNAL && rule.cfa_register < registers &&
+  return rule.cfa_kind <= KILN_CFA_INDEXED && rule.cfa_register < registers && rule.cfa_index < registers &&
          IsValueOk(rule.fp_kind, rule.fp_register, registers) && IsValueOk(rule.ra_kind, rule.ra_register, registers) &&
          other_ok && (rule.flags & ~(KILN_RULE_DERIVED | KILN_RULE_SIGNAL_FRAME)) == 0;
 }

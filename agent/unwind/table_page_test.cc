@@ -65,7 +65,7 @@ TEST(TablePageTest, RefusesWhatLeadsOutOfThePage) {
       {"1 rules at 139", [](auto& words) { words.pop_back(); }},
       {"with 0 rows", field(rows, 0)},
       {"with 65535 rows", field(rows, 65535)},
-      {"with 14 rows", field(rows, 14)},
+      {"with 15 rows", field(rows, 15)},
       {"2 rules", field(rules, 2)},
       {"65535 rules", field(rules, 65535)},
       {"rules at 138", field(rules_at, 138)},
@@ -104,6 +104,7 @@ TEST(TablePageTest, LooksAtTheRegistersThatARuleUses) {
   EXPECT_FALSE(validate([](kiln_rule& rule) { rule.cfa_register = KILN_X86_WORDS; }));
   EXPECT_TRUE(validate([](kiln_rule& rule) { rule.cfa_register = KILN_X86_WORDS; }, EM_AARCH64));
   EXPECT_FALSE(validate([](kiln_rule& rule) { rule.cfa_register = KILN_ARM64_WORDS; }, EM_AARCH64));
+  EXPECT_FALSE(validate([](kiln_rule& rule) { rule.cfa_index = KILN_X86_WORDS; }));
   for (const uint8_t kind : {KILN_VALUE_REGISTER, KILN_VALUE_DEREF, KILN_VALUE_OF_REGISTER}) {
     for (const uint8_t reg : {0, +KILN_X86_WORDS, +KILN_NO_REGISTER}) {
       EXPECT_EQ(validate([=](kiln_rule& rule) { rule.fp_kind = kind, rule.fp_register = reg; }), reg == 0);
@@ -119,7 +120,7 @@ TEST(TablePageTest, RefusesUnknownKinds) {
       rule.*member = static_cast<uint8_t>(kind);
       return ValidatePage(MakePage({RuleRow(0, KILN_SPECIAL_ROOT)}, {rule})).ok();
     };
-    EXPECT_EQ(validate(&kiln_rule::cfa_kind), kind <= KILN_CFA_SIGNAL);
+    EXPECT_EQ(validate(&kiln_rule::cfa_kind), kind <= KILN_CFA_INDEXED);
     EXPECT_EQ(validate(&kiln_rule::fp_kind), kind <= KILN_VALUE_OF_REGISTER);
     EXPECT_EQ(validate(&kiln_rule::ra_kind), kind <= KILN_VALUE_OF_REGISTER);
     EXPECT_EQ(validate(&kiln_rule::other_kind),

@@ -3,6 +3,7 @@
 
 #include <condition_variable>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -10,12 +11,13 @@
 #include <thread>
 #include <vector>
 
+#include "agent/unwind/reader_wait.h"
 #include "agent/unwind/table_compiler.h"
 
 namespace kiln::agent {
 
-// Does what takes long for the collector's thread: compiles pages of unwind tables and waits for readers. One thread of
-// low priority which keeps to a budget of CPU time. Thread-safe.
+// Does what takes long for the collector's thread: compiles pages of unwind tables, on a thread that keeps to a budget
+// of CPU time, and waits for readers. Thread-safe.
 class TableWorker {
  public:
   struct Request {
@@ -37,11 +39,17 @@ class TableWorker {
   ~TableWorker();
 
   void Compile(const Request& request);
-  // Whether pages are made that nobody has asked for yet (Results::ahead), when there is nothing else to do. On at
-  // first.
+  // A page that is probably needed: after all that were asked for by Compile.
+  void CompileLikely(const Request& request);
+  // A page that is under way is asked for by Compile.
+  void Hurry(uint32_t table, uint32_t page);
+  // The pages of a table that the cache has come ahead, after those that were asked for by Compile: the file was mapped
+  // by a program that is sampled. `request.page` does not count.
+  void TakeCached(const Request& request);
+  // Whether pages are made or taken from the cache that nobody has asked for yet (Results::ahead), when there is
+  // nothing else to do. On at first.
   void SetAhead(bool on);
-  // Waits until all BPF programs that run now have ended. That comes before pages, and costs no CPU time of the budget:
-  // memory is waiting for it.
+  // Waits until all BPF programs that run now have ended (ReaderWait).
   void AwaitReaders();
 
   Results Take();
@@ -50,20 +58,26 @@ class TableWorker {
 
   // As of now; the sums over all tables.
   TableCompiler::Counts counts() const;
+  // CPU time of the thread so far.
+  double cpu_seconds() const;
 
  private:
   void Run();
+  void TakeNextCached(std::unique_lock<std::mutex>& lock);
+  // These let go of the lock in between. False if nothing is left to be made ahead.
   bool CompileAhead(std::unique_lock<std::mutex>& lock);
-  // These let go of the lock in between.
+  void CompileNext(std::unique_lock<std::mutex>& lock);
   void KeepToBudget(std::unique_lock<std::mutex>& lock);
-  void ServeReaders(std::unique_lock<std::mutex>& lock);
+
+  void Enqueue(std::deque<Request>& queue, const Request& request);
 
   const std::function<void()> wake_;
   mutable std::mutex mutex_;
   std::condition_variable work_;
   std::condition_variable idle_;
-  std::vector<Request> requests_;
-  bool await_readers_ = false;
+  std::deque<Request> requests_;
+  std::deque<Request> likely_;
+  std::deque<Request> cached_;  // tables to be taken from the cache
   bool ahead_ = true;
   bool busy_ = false;
   bool finishing_ = false;
@@ -71,6 +85,7 @@ class TableWorker {
   Results results_;
   TableCompiler::Counts counts_;
   TableCompiler compiler_;  // the worker's thread only
+  ReaderWait readers_;
   std::thread thread_;
 };
 

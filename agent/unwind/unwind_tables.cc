@@ -65,6 +65,7 @@ StatusOr<UnwindTables::Table> UnwindTables::Find(uint32_t object, const symboliz
   header.page_count = page_count;
   header.table = object;
   header.tracked = KILN_NO_REGISTER;
+  worker_.TakeCached({.table = object, .elf = added.elf, .places = added.places, .page = 0});
   return added.table;
 }
 
@@ -118,7 +119,7 @@ UnwindTables::Answer UnwindTables::Request(PageId id) {
   const auto found = objects_.find(id.table);
   if (found == objects_.end() || id.page >= found->second.page_count) return Answer::kFailed;
   switch (found->second.pages[id.page]) {
-    case PageState::kRequested:
+    case PageState::kRequested: worker_.Hurry(id.table, id.page); return Answer::kComes;
     case PageState::kLoaded: return Answer::kComes;
     case PageState::kFailed: return Answer::kFailed;
     case PageState::kNoRoom:
@@ -132,6 +133,16 @@ UnwindTables::Answer UnwindTables::Request(PageId id) {
   }
   Compile(id);
   return Answer::kComes;
+}
+
+void UnwindTables::RequestLikely(PageId id) {
+  const auto found = objects_.find(id.table);
+  if (found == objects_.end() || id.page >= found->second.page_count) return;
+  const Object& object = found->second;
+  if (object.pages[id.page] != PageState::kMissing || is_short() || !TakeRoomForOneMore(1)) return;
+  Mark(id, PageState::kRequested, KILN_PAGE_MISSING);
+  ++under_way_;
+  worker_.CompileLikely({.table = id.table, .elf = object.elf, .places = object.places, .page = id.page});
 }
 
 bool UnwindTables::Place(const CompiledPage& page) { return Place(page, false); }

@@ -68,6 +68,8 @@ class UnwindTables {
 
   // Has the page made unless it is there or under way. For each walk that lacks a page: that is how its heat is known.
   Answer Request(PageId id);
+  // Has a page made that is probably needed, after those that are, if there is room.
+  void RequestLikely(PageId id);
   // Whether the page is not there.
   bool Lacks(PageId id) const { return objects_.at(id.table).pages[id.page] != PageState::kLoaded; }
   // Puts a page from the worker into place. False if there is no room yet: to be offered again after the next wait for

@@ -2,6 +2,7 @@
 #include "agent/unwind/unwinder.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "agent/collect/frame_words.h"
@@ -121,6 +122,17 @@ UnwindTables::Answer Unwinder::RequestPageOf(std::span<const uint64_t> words, co
   return tables_.Request(page);
 }
 
+void Unwinder::RequestPagesOn(const StackCopy& stack, const Code& code) {
+  if (IsMemoryShort()) return;
+  for (size_t at = 0; at + sizeof(uint64_t) <= stack.bytes.size(); at += sizeof(uint64_t)) {
+    uint64_t address = 0;
+    std::memcpy(&address, stack.bytes.data() + at, sizeof(address));
+    const kiln_code_range* range = FindCodeRange(code.ranges, address);
+    if (range == nullptr || range->walker != KILN_WALKER_TABLE || range->ref == 0) continue;
+    if (const auto page = tables_.PageOf(range->ref, address - range->base)) tables_.RequestLikely(*page);
+  }
+}
+
 void Unwinder::OnSample(const RawSample& sample, Process& process, Deliver deliver_walked) {
   const auto deliver = [&](RawSample finished, const ProcessMoment& moment) {
     DropStackOfOldProgram(finished);
@@ -160,6 +172,7 @@ void Unwinder::OnSample(const RawSample& sample, Process& process, Deliver deliv
   ++counts_.copied;
   StackWalker::Walked walked;
   bool is_final = Walk(sample.stack, *code, walked, missing);
+  if (!is_final) RequestPagesOn(sample.stack, *code);
   if (is_final && walked.stop == KILN_STOP_RANGE_UNKNOWN) {
     const uint64_t version = process.mappings->version();
     const ProcessAddress address(LastAddress(walked.words));
@@ -300,9 +313,11 @@ bool Unwinder::TakeResults(Deliver deliver) {
   const bool has_results = results.readers_gone || !results.pages.empty();
   std::vector<CompiledPage> pages = std::exchange(unplaced_, {});
   std::ranges::move(results.pages, std::back_inserter(pages));
+  // All of them first: a stack that is tried again mostly needs several.
+  std::vector<PageId> placed;
   for (CompiledPage& page : pages) {
     if (tables_.Place(page)) {
-      Retry({page.table, page.page}, deliver);
+      placed.push_back({page.table, page.page});
     } else {
       unplaced_.push_back(std::move(page));
     }
@@ -311,16 +326,16 @@ bool Unwinder::TakeResults(Deliver deliver) {
   for (const CompiledPage& page : results.ahead) {
     const PageId id{page.table, page.page};
     if (!tables_.Lacks(id)) continue;
-    if (memory_.allocated_bytes() + page.words.size() * sizeof(uint32_t) > memory_.budget_bytes() / 2 ||
-        !memory_.source_status().ok()) {
+    if (IsMemoryShort() || !memory_.source_status().ok()) {
       worker_.SetAhead(false);
     } else if (tables_.PlaceAhead(page)) {
-      Retry(id, deliver);
+      placed.push_back(id);
     }
   }
+  for (const PageId id : placed) Retry(id, deliver);
   // A wait keeps the worker from pages for some milliseconds: only for memory that is needed, else now and then.
   const uint64_t now = MonotonicNs();
-  const bool is_needed = !unplaced_.empty() || memory_.allocated_bytes() > memory_.budget_bytes() / 2;
+  const bool is_needed = !unplaced_.empty() || IsMemoryShort();
   if ((is_needed || now >= next_wait_ns_) && shared_.BeginWait()) {
     next_wait_ns_ = now + kWaitNs;
     worker_.AwaitReaders();

@@ -69,6 +69,7 @@ class Unwinder {
   const Counts& counts() const { return counts_; }
   const UnwindTables::Counts& table_counts() const { return tables_.counts(); }
   TableCompiler::Counts compiler_counts() const { return worker_.counts(); }
+  double worker_cpu_seconds() const { return worker_.cpu_seconds(); }
   const TableMemory& memory() const { return memory_; }
 
  private:
@@ -103,9 +104,14 @@ class Unwinder {
   bool Walk(const StackCopy& stack, const Code& code, StackWalker::Walked& walked, PageId& missing);
   // Has the page made that the last frame of `words` lies in; `page` is valid if it comes.
   UnwindTables::Answer RequestPageOf(std::span<const uint64_t> words, const Code& code, PageId& page);
+  // Has the pages made of all code that words of the copied stack point into: most are return addresses of this stack
+  // or of the last ones. Otherwise each walk would tell of one page that it lacks, and only then of the next.
+  void RequestPagesOn(const StackCopy& stack, const Code& code);
   void Learn(const RawSample& sample, Process& process, const std::shared_ptr<const Code>& code);
   void Wait(const RawSample& sample, Process& process, std::shared_ptr<const Code> code, PageId missing);
   void Retry(PageId page, Deliver deliver);
+  // What is made without need gets half of the memory: the rest is for what is needed.
+  bool IsMemoryShort() const { return memory_.allocated_bytes() > memory_.budget_bytes() / 2; }
   // False if the worker had done nothing.
   bool TakeResults(Deliver deliver);
   void DeliverWalked(RawSample sample, const StackWalker::Walked& walked, const ProcessMoment& moment, Deliver deliver);

@@ -212,7 +212,7 @@ TEST_F(WalkRowsTest, ThirtyTwoBitCodeIsNotWalked) {
 
 TEST_F(WalkRowsTest, TheDepthIsLimited) {
   SetRows({{.place = 0, .a = 1}});
-  process_.AddMemory(kStack, std::vector<uint64_t>(2000, kCode + 1));
+  process_.AddMemory(kStack, std::vector<uint64_t>(KILN_MAX_USER_FRAMES + 100, kCode + 1));
   const auto walked = process_.Walk();
   EXPECT_EQ(walked.stop, KILN_STOP_DEPTH_LIMIT);
   EXPECT_THAT(walked.frames, SizeIs(KILN_MAX_USER_FRAMES));
@@ -247,7 +247,7 @@ TEST_F(WalkRowsTest, CodeJustBelow63BitsIsWalkedAndFillsTheRecord) {
   constexpr uint64_t kHigh = 0x7fffffffffff0000;
   process_.AddCode(kHigh, kHigh + 0xffff, process_.AddTable({MakePage({{.place = 0, .a = 1}})}));
   process_.regs.ip = kHigh;
-  process_.AddMemory(kStack, std::vector<uint64_t>(1000, kHigh + 1));
+  process_.AddMemory(kStack, std::vector<uint64_t>(KILN_MAX_WORDS / 2, kHigh + 1));
   const auto walked = process_.Walk();
   EXPECT_EQ(walked.stop, KILN_STOP_DEPTH_LIMIT);
   EXPECT_LT(walked.word_count, uint32_t{KILN_MAX_WORDS});

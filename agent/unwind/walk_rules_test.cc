@@ -65,9 +65,18 @@ TEST_F(WalkRulesTest, CfaFromAnyRegisterOfAnInterruptedFrame) {
   EXPECT_EQ(process_.Walk().stop, KILN_STOP_ROOT);
 }
 
-TEST_F(WalkRulesTest, CfaFromARegisterThatACalleeMayHaveChangedIsLost) {
+TEST_F(WalkRulesTest, CfaFromACallerSavedRegisterThatItsOwnCalleesLeaveAlone) {
   SetRules({Plain(), CfaFrom(KILN_X86_R10)});
   process_.regs.r10 = kStack + 0x20;
+  process_.AddMemory(kStack, {Place(1) + 1, 2, 3, 0});
+  const auto walked = process_.Walk();
+  EXPECT_EQ(walked.stop, KILN_STOP_ROOT);
+  EXPECT_THAT(walked.frames, ElementsAre(At(kCode), ReturnTo(Place(1) + 1)));
+}
+
+TEST_F(WalkRulesTest, CfaFromACalleeSavedRegisterThatIsNotTrackedIsLost) {
+  SetRules({Plain(), CfaFrom(KILN_X86_BX)});
+  process_.regs.bx = kStack + 0x20;
   process_.AddMemory(kStack, {Place(1) + 1, 2, 3, 0});
   const auto walked = process_.Walk();
   EXPECT_EQ(walked.stop, KILN_STOP_REGISTER_LOST);
@@ -84,6 +93,20 @@ TEST_F(WalkRulesTest, CfaBehindAPointer) {
   process_.AddMemory(kStack, {1, 2, kStack + 0x20, 3, 4, /* CFA - 8 */ 0});
   EXPECT_EQ(process_.Walk().stop, KILN_STOP_ROOT);
   process_.regs.bp = kStack - 0x100;
+  EXPECT_EQ(process_.Walk().stop, KILN_STOP_READ_FAULT);
+}
+
+// *(RSP + 8 * R9 + 0x10) + 0x10
+TEST_F(WalkRulesTest, CfaBehindAFrameOfALengthInARegister) {
+  kiln_rule rule = Plain(0x10);
+  rule.cfa_kind = KILN_CFA_INDEXED;
+  rule.cfa_index = KILN_X86_R9;
+  rule.cfa_second = 0x10;
+  SetRules({rule});
+  process_.regs.r9 = 2;
+  process_.AddMemory(kStack, {1, 2, 3, 4, kStack + 0x20, /* CFA - 8 */ 0});
+  EXPECT_EQ(process_.Walk().stop, KILN_STOP_ROOT);
+  process_.regs.r9 = 0x100000;
   EXPECT_EQ(process_.Walk().stop, KILN_STOP_READ_FAULT);
 }
 

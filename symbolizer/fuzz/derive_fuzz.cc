@@ -49,7 +49,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::ranges::sort(tables);
   CodeSweep sweep = SweepCode(code, ElfAddress(0x401000), known);
   Check(sweep.size <= code.size() && sweep.starts.size() == sweep.size);
-  CodeFlow flow(std::move(sweep), {.known = known, .likely = {}, .table_targets = tables});
+  CodeFlow flow(std::move(sweep), {.known = known, .likely = {}, .table_targets = tables, .code = code});
   flow.Run();
   uint32_t end = 0;
   flow.Visit([&](const CodeFlow::Stretch& stretch) {

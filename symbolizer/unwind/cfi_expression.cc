@@ -31,6 +31,7 @@ enum Operation : uint8_t {
   kOpRot = 0x17,
   kOpAnd = 0x1a,
   kOpMinus = 0x1c,
+  kOpMul = 0x1e,
   kOpPlus = 0x22,
   kOpPlusUconst = 0x23,
   kOpShl = 0x24,
@@ -54,9 +55,11 @@ CfiFormula AddConstant(CfiFormula formula, int64_t value) {
   switch (formula.form) {
     case Form::kConstant:
     case Form::kRegister:
+    case Form::kIndexedRegister:
     case Form::kCfa:
     case Form::kPlt: formula.offset = WrappingAdd(formula.offset, value); return formula;
     case Form::kDerefRegister:
+    case Form::kDerefIndexed:
     case Form::kDerefCfa: formula.second = WrappingAdd(formula.second, value); return formula;
     default: return {};
   }
@@ -67,6 +70,9 @@ CfiFormula Add(const CfiFormula& a, const CfiFormula& b) {
   if (a.form == Form::kConstant) return AddConstant(b, a.offset);
   const CfiFormula& base = a.form == Form::kRegister ? a : b;
   const CfiFormula& step = a.form == Form::kRegister ? b : a;
+  if (base.form == Form::kRegister && step.form == Form::kScaledRegister) {
+    return {.form = Form::kIndexedRegister, .reg = base.reg, .offset = base.offset, .index = step.index};
+  }
   if (base.form != Form::kRegister || step.form != Form::kPcStep) return {};
   return {.form = Form::kPlt, .reg = base.reg, .offset = base.offset, .second = step.second};
 }
@@ -74,6 +80,8 @@ CfiFormula Add(const CfiFormula& a, const CfiFormula& b) {
 CfiFormula Deref(const CfiFormula& address) {
   switch (address.form) {
     case Form::kRegister: return {.form = Form::kDerefRegister, .reg = address.reg, .offset = address.offset};
+    case Form::kIndexedRegister:
+      return {.form = Form::kDerefIndexed, .reg = address.reg, .offset = address.offset, .index = address.index};
     case Form::kCfa: return {.form = Form::kDerefCfa, .offset = address.offset};
     default: return {};
   }
@@ -158,6 +166,7 @@ class Evaluation {
       case kOpSwap: return Push(*top) && Push(*below);
       case kOpPlus: return Push(Add(*below, *top));
       case kOpMinus: return top->form == Form::kConstant && Push(AddConstant(*below, WrappingNegate(top->offset)));
+      case kOpMul: return Push(Multiply(*below, *top));
       case kOpAnd: return Push(And(*below, *top));
       case kOpGe: return Push(AtLeast(*below, *top));
       case kOpShl: return Push(ShiftLeft(*below, *top));
@@ -182,8 +191,20 @@ class Evaluation {
     return {.form = Form::kPcAtLeast, .second = bound.offset};
   }
   static CfiFormula ShiftLeft(const CfiFormula& value, const CfiFormula& bits) {
-    if (value.form != Form::kPcAtLeast || bits.form != Form::kConstant || bits.offset != 3) return {};
+    if (bits.form != Form::kConstant || bits.offset != 3) return {};
+    if (value.form == Form::kRegister) return Scale(value);
+    if (value.form != Form::kPcAtLeast) return {};
     return {.form = Form::kPcStep, .second = value.second};
+  }
+
+  // OpenSSL's frames for numbers of any length: the caller's stack pointer lies behind the number.
+  static CfiFormula Multiply(const CfiFormula& a, const CfiFormula& b) {
+    const CfiFormula eight = Constant(8);
+    return b == eight ? Scale(a) : a == eight ? Scale(b) : CfiFormula{};
+  }
+  static CfiFormula Scale(const CfiFormula& value) {
+    if (value.form != Form::kRegister || value.offset != 0) return {};
+    return {.form = Form::kScaledRegister, .index = value.reg};
   }
 
   ByteReader reader_;

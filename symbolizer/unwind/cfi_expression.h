@@ -18,7 +18,10 @@ struct CfiFormula {
     kConstant,          // offset
     kRegister,          // reg + offset
     kCfa,               // CFA + offset
+    kScaledRegister,    // 8 * index
+    kIndexedRegister,   // reg + 8 * index + offset
     kDerefRegister,     // *(reg + offset) + second
+    kDerefIndexed,      // *(reg + 8 * index + offset) + second
     kDerefCfa,          // *(CFA + offset) + second
     kPlt,               // reg + offset + (8 if (program counter & 15) >= second, else 0)
     kProgramCounter16,  // program counter & 15
@@ -29,6 +32,7 @@ struct CfiFormula {
   uint64_t reg = 0;
   int64_t offset = 0;
   int64_t second = 0;
+  uint64_t index = 0;  // of a register
 
   friend bool operator==(const CfiFormula&, const CfiFormula&) = default;
 };

@@ -38,6 +38,17 @@ TEST(CfiExpression, DereferencesARegister) {
   EXPECT_EQ(Evaluate(Breg(7, 40) + Bytes({0x06, 0x06})).form, Form::kUnknown) << "twice";
 }
 
+TEST(CfiExpression, DereferencesAnIndexedRegister) {
+  const CfiFormula expected{.form = Form::kDerefIndexed, .reg = 7, .offset = 8, .second = 16, .index = 9};
+  const std::string end = Bytes({0x22, 0x06, 0x23, 16});
+  EXPECT_EQ(Evaluate(Breg(7, 8) + Breg(9, 0) + Bytes({0x38, 0x1e}) + end), expected) << "times 8";
+  EXPECT_EQ(Evaluate(Breg(7, 8) + Bytes({0x38}) + Breg(9, 0) + Bytes({0x1e}) + end), expected) << "8 times";
+  EXPECT_EQ(Evaluate(Breg(7, 8) + Breg(9, 0) + Bytes({0x33, 0x24}) + end), expected) << "shifted";
+  EXPECT_EQ(Evaluate(Breg(9, 0) + Bytes({0x38, 0x1e}) + Breg(7, 8) + end), expected) << "the index first";
+  EXPECT_EQ(Evaluate(Breg(7, 8) + Breg(9, 0) + Bytes({0x34, 0x1e}) + end).form, Form::kUnknown) << "times 4";
+  EXPECT_EQ(Evaluate(Breg(7, 8) + Breg(9, 1) + Bytes({0x38, 0x1e}) + end).form, Form::kUnknown) << "index + 1";
+}
+
 TEST(CfiExpression, TheCfaMayBeOnTheStack) {
   EXPECT_EQ(Evaluate(Bytes({0x23, 16}), true), (CfiFormula{.form = Form::kCfa, .offset = 16}));
   EXPECT_EQ(Evaluate(Bytes({0x48, 0x1c}), true), (CfiFormula{.form = Form::kCfa, .offset = -24}));

@@ -97,11 +97,17 @@ std::optional<UnwindIssue> SetCfa(const UnwindMachine& machine, const CfiFormula
     case Form::kRegister: rule.cfa_kind = KILN_CFA_REGISTER; break;
     case Form::kDerefRegister: rule.cfa_kind = KILN_CFA_DEREF; break;
     case Form::kPlt: rule.cfa_kind = KILN_CFA_PLT; break;
+    case Form::kDerefIndexed: rule.cfa_kind = KILN_CFA_INDEXED; break;
     default: return UnwindIssue::kCfaExpression;
   }
   const std::optional<uint8_t> reg = machine.FromDwarf(formula.reg);
   if (!reg) return UnwindIssue::kCfaRegister;
   rule.cfa_register = *reg;
+  if (formula.form == Form::kDerefIndexed) {
+    const std::optional<uint8_t> index = machine.FromDwarf(formula.index);
+    if (!index) return UnwindIssue::kCfaRegister;
+    rule.cfa_index = *index;
+  }
   if (!Narrow(formula.offset, rule.cfa_offset) || !Narrow(formula.second, rule.cfa_second)) return UnwindIssue::kOffset;
   return std::nullopt;
 }

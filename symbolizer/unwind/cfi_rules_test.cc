@@ -48,6 +48,14 @@ TEST(CfiRules, CfaByDereference) {
   EXPECT_EQ(First(CfaExpression(Breg(7, 40) + Bytes({0x06, 0x23, 8}))).rule, expected);
 }
 
+TEST(CfiRules, CfaByAnIndex) {
+  kiln_rule expected = X86Rule(KILN_X86_SP, 8);
+  expected.cfa_kind = KILN_CFA_INDEXED;
+  expected.cfa_index = KILN_X86_R9;
+  expected.cfa_second = 8;
+  EXPECT_EQ(First(CfaExpression(Breg(7, 8) + Breg(9, 0) + Bytes({0x38, 0x1e, 0x22, 0x06, 0x23, 8}))).rule, expected);
+}
+
 TEST(CfiRules, StackRealignment) {
   // GCC: CFA = *(RBP - 8), RBP saved where RBP points.
   const kiln_rule rule = First(CfaExpression(Breg(6, -8) + Bytes({0x06})) + At(6, Breg(6, 0))).rule;

@@ -164,6 +164,7 @@ uint32_t CodeFlow::Intern(const FrameState& state) {
 // Somebody else's code comes next: the stack has to be as its caller left it.
 void CodeFlow::LeaveFunction(const FrameState& state, Attempt& attempt) {
   if (attempt.frames_only) return;
+  attempt.moves_frame = attempt.moves_frame || (!attempt.is_guess && IsShifted(state));
   if (state.CheckReturn() != Fault::kNone) attempt.fault = Fault::kTailDepth;
   if (state.rsp().IsOnCfa()) ++attempt.evidence;
 }
@@ -174,6 +175,11 @@ void CodeFlow::Enter(uint32_t from, uint32_t to, FrameState state, Attempt& atte
   if (block.state != kNoBlock && block.frames_only != attempt.frames_only) return;
   if (block.region != blocks_[from].region) state.ForgetHolders();
   if (block.state == kNoBlock) {
+    // It will be met by a way that doesn't move.
+    if (std::ranges::find(attempt.move_ends, to) != attempt.move_ends.end() && IsShifted(state)) {
+      attempt.waiting.emplace_back(to, from);
+      return;
+    }
     if (states_.size() >= kMaxFrameStates) {
       attempt.too_complex = true;
       return;
@@ -183,13 +189,17 @@ void CodeFlow::Enter(uint32_t from, uint32_t to, FrameState state, Attempt& atte
     block.attempt = attempts_;
     block.frames_only = attempt.frames_only;
     attempt.work.push_back(to);
+    for (const auto& [end, waiting] : attempt.waiting) {
+      if (end == to) attempt.work.push_back(waiting);
+    }
     return;
   }
   FrameState met;
   const FrameState& known = states_[block.state];
   if (attempt.frames_only) {
     met = FrameState::MeetFrames(known, state);
-  } else if (const Fault fault = FrameState::Meet(known, state, met); fault != Fault::kNone) {
+  } else if (const Fault fault = FrameState::Meet(known, state, attempt.depths, met);
+             fault != Fault::kNone && !MeetMoved(to, known, state, attempt, met)) {
     attempt.fault = fault;
     return;
   }
@@ -234,6 +244,11 @@ void CodeFlow::RunBlock(uint32_t number, Attempt& attempt) {
         attempt.indirect.emplace_back(event.at, Intern(state));
         return;
       case CodeOp::kReturn:
+        if (IsJumpByReturn(i, number) && !state.HasReturnAddress()) {
+          (void)state.Apply({.at = event.at, .bytes = event.bytes, .op = CodeOp::kPopOther});
+          attempt.indirect.emplace_back(event.at, Intern(state));
+          return;
+        }
         if (!attempt.frames_only) attempt.fault = state.CheckReturn();
         if (state.rsp().IsOnCfa()) ++attempt.evidence;
         return;
@@ -252,6 +267,14 @@ void CodeFlow::RunBlock(uint32_t number, Attempt& attempt) {
   // A call that doesn't return may be the last instruction before another function.
   if (after_call && blocks_[number + 1].is_start) return;
   Enter(number, number + 1, state, attempt);
+}
+
+// `push reg; ret` jumps to what the register holds.
+bool CodeFlow::IsJumpByReturn(uint32_t event, uint32_t block) const {
+  if (event == blocks_[block].first_event) return false;
+  const CodeEvent& before = sweep_.events[event - 1];
+  const bool pushes = before.op == CodeOp::kPush || before.op == CodeOp::kPushMemory || before.op == CodeOp::kPushOther;
+  return pushes && before.at + before.bytes == sweep_.events[event].at;
 }
 
 void CodeFlow::Follow(uint32_t start, const FrameState& state, Attempt& attempt) {
@@ -334,20 +357,48 @@ void CodeFlow::FollowFrames(uint32_t start, Unclear reason) {
   if (!attempt.ok()) TakeBack(attempt);
 }
 
+// As Follow, for code that moves its frame, too.
+void CodeFlow::FollowStart(uint32_t start, const FrameState& state, Attempt& attempt) {
+  for (;;) {
+    Follow(start, state, attempt);
+    const bool depth = attempt.fault == Fault::kTailDepth || attempt.fault == Fault::kReturnDepth;
+    const bool forget = depth && attempt.depths == FrameState::Depths::kCalleesPop;
+    if (!attempt.found_move_end && !forget) break;
+    TakeBack(attempt);
+    attempt = Attempt{.depths = forget ? FrameState::Depths::kDiffer : attempt.depths,
+                      .move_ends = std::move(attempt.move_ends)};
+  }
+  if (attempt.ok() && attempt.moves_frame && !ResolveMoves(attempt)) attempt.fault = Fault::kJoin;
+}
+
 void CodeFlow::RunStarts() {
   for (uint32_t block = 0; block < blocks_.size(); ++block) {
     if (!blocks_[block].is_start) continue;
-    Attempt attempt;
-    Follow(block, FrameState::AtEntry(), attempt);
     ++functions_;
+    Attempt attempt;
+    FollowStart(block, FrameState::AtEntry(), attempt);
     if (attempt.ok()) {
       Keep(block, attempt);
-    } else {
-      TakeBack(attempt);
-      GiveUp(block, attempt);
-      FollowFrames(block, blocks_[block].reason);
+      continue;
     }
+    TakeBack(attempt);
+    if (FollowInFrame(block)) continue;
+    GiveUp(block, attempt);
+    FollowFrames(block, blocks_[block].reason);
   }
+}
+
+// V8 jumps, from all baseline code, to common code that takes the frame down and returns. Only such code gets its stack
+// pointer from the RBP that it found, and finds the return address there.
+bool CodeFlow::FollowInFrame(uint32_t start) {
+  Attempt attempt{.is_guess = true};
+  Follow(start, FrameState::InFrame(), attempt);
+  if (attempt.ok() && attempt.evidence != 0) {
+    Keep(start, attempt);
+    return true;
+  }
+  TakeBack(attempt);
+  return false;
 }
 
 void CodeFlow::Run() {
@@ -359,6 +410,18 @@ void CodeFlow::Run() {
   state_numbers_.clear();
 }
 
+// Nothing flows into padding. A return address behind it was put there by somebody who had code entered at its
+// beginning by a return, as V8's deoptimizer does. What holds there is looked for at the byte before.
+void CodeFlow::VisitPadding(uint32_t number, uint32_t begin, const std::function<void(const Stretch&)>& visit) const {
+  const uint32_t end = BlockEnd(number);
+  if (begin >= end || number + 1 >= blocks_.size()) return;
+  const Block& next = blocks_[number + 1];
+  if (!next.is_start) return;
+  const FrameState* state = next.state == kNoBlock ? nullptr : &states_[next.state];
+  const bool holds = state != nullptr && (!next.frames_only || state->HasFramePointer());
+  visit({.begin = begin, .end = end, .state = holds ? state : nullptr, .reason = next.reason});
+}
+
 void CodeFlow::Visit(const std::function<void(const Stretch&)>& visit) const {
   for (uint32_t number = 0; number < blocks_.size(); ++number) {
     const Block& block = blocks_[number];
@@ -368,9 +431,11 @@ void CodeFlow::Visit(const std::function<void(const Stretch&)>& visit) const {
       continue;
     }
     FrameState state = states_[block.state];
+    const auto moving = moving_.find(number);
     const auto add = [&](uint32_t from, uint32_t to, const FrameState& known) {
       const bool holds = !block.frames_only || known.HasFramePointer();
-      visit({.begin = from, .end = to, .state = holds ? &known : nullptr, .reason = block.reason});
+      const Stretch stretch{.begin = from, .end = to, .state = holds ? &known : nullptr, .reason = block.reason};
+      moving == moving_.end() ? visit(stretch) : VisitMoving(moving->second, stretch, visit);
     };
     uint32_t begin = block.begin;
     bool ended = false;
@@ -379,6 +444,7 @@ void CodeFlow::Visit(const std::function<void(const Stretch&)>& visit) const {
       const uint32_t behind = event.at + event.bytes;
       if (EndsFlow(event.op)) {
         add(begin, behind, state);
+        VisitPadding(number, behind, visit);
         ended = true;
         continue;
       }

@@ -31,6 +31,14 @@ FrameState FrameState::AtEntry() {
   return state;
 }
 
+FrameState FrameState::InFrame() {
+  FrameState state;
+  state.registers_[kRbp] = FrameValue::Address(0, -16);
+  state.slots_[0] = {.place = FrameValue::Address(0, -16), .value = kCallersRbp};
+  state.slots_[1] = {.place = FrameValue::Address(0, -8), .value = kReturnAddress};
+  return state;
+}
+
 bool FrameState::IsLikeEntry() const { return rsp().IsAt(0, -8) && rbp() == kCallersRbp; }
 
 FrameValue FrameState::Load(const FrameValue& place) const {
@@ -108,6 +116,21 @@ bool FrameState::Rebase() {
   return true;
 }
 
+// A function that drops its return address can't go back to its caller: it goes on in its caller's place. V8's baseline
+// prologue does so, in order to call something else than the function whose prologue it is. If such a function pushes
+// RBP where the return address was and sets RBP to it, that is a frame record, which has the return address next to it:
+// the caller's.
+bool FrameState::IsFrameOfCaller() const {
+  const auto is_return_address = [](const Slot& slot) { return slot.value == kReturnAddress; };
+  return rsp().IsAt(0, -8) && Load(rsp()) == kCallersRbp && std::ranges::none_of(slots_, is_return_address) &&
+         std::ranges::find(registers_, kReturnAddress) == registers_.end();
+}
+
+void FrameState::EnterFrame() {
+  *this = InFrame();
+  registers_[kRsp] = registers_[kRbp];
+}
+
 FrameState::Fault FrameState::SetRegister(uint8_t reg, const FrameValue& value, uint32_t at) {
   if (reg == kRsp) return MoveRsp(value, at);
   registers_[reg] = value;
@@ -167,6 +190,15 @@ FrameState::Fault FrameState::Apply(const CodeEvent& event) {
     case CodeOp::kSet:
       // With an unknown stack pointer a constant more or less changes nothing.
       if (event.reg == kRsp && event.base == kRsp && !rsp().IsAddress()) return Fault::kNone;
+      // Takes the caller's frame down.
+      if (event.reg == kRsp && event.base == kRbp && rbp() == kCallersRbp) {
+        registers_[kRsp] = {};
+        return Fault::kAboveFrame;
+      }
+      if (event.reg == kRbp && event.base == kRsp && event.value == 0 && IsFrameOfCaller()) {
+        EnterFrame();
+        return Fault::kNone;
+      }
       return SetRegister(event.reg, plus(registers_[event.base], event.value), event.at);
     case CodeOp::kAlign: NewBase(event.reg, event.at); return Fault::kNone;
     case CodeOp::kStore: Store(plus(registers_[event.base], event.value), registers_[event.reg]); return Fault::kNone;
@@ -179,10 +211,15 @@ FrameState::Fault FrameState::Apply(const CodeEvent& event) {
     }
     case CodeOp::kLeave: {
       const FrameValue frame = rbp();
+      if (frame == kCallersRbp) {
+        registers_[kRsp] = registers_[kRbp] = {};
+        return Fault::kAboveFrame;
+      }
       registers_[kRbp] = Load(frame);
       return MoveRsp(plus(frame, 8), event.at);
     }
-    case CodeOp::kKill: return SetRegister(event.reg, {}, event.at);
+    case CodeOp::kKill:
+    case CodeOp::kShift: return SetRegister(event.reg, {}, event.at);
     case CodeOp::kZero: registers_[event.reg] = {.kind = FrameValue::kZero}; return Fault::kNone;
     case CodeOp::kCall:
     case CodeOp::kCallBeforeGap: Call(); return Fault::kNone;
@@ -214,14 +251,47 @@ FrameState FrameState::MeetFrames(const FrameState& a, const FrameState& b) {
   return met;
 }
 
-FrameState::Fault FrameState::Meet(const FrameState& a, const FrameState& b, FrameState& out) {
+FrameState::Fault FrameState::Meet(const FrameState& a, const FrameState& b, Depths depths, FrameState& out) {
   FrameState met = a == b ? a : MeetFrames(a, b);
   const bool rsp_differs = a.rsp() != b.rsp() && a.rsp().IsAddress() && b.rsp().IsAddress();
   const bool frame = std::ranges::any_of(met.registers_, [](const FrameValue& value) { return value.IsOnCfa(); });
   // Between popping the return address and pushing it again, there is no frame.
   if (rsp_differs && !frame && !met.Rebase()) return Fault::kJoin;
+  // A program that really has different depths here can't use the stack pointer before it gets it from RBP again. If it
+  // does, the depths are the same, since a callee took its arguments off the stack on the way that seems deeper. Only
+  // `a` may be the other one, so that going round a loop that pops comes to an end.
+  const bool seems_deeper = a.rsp().base == b.rsp().base && a.rsp().offset > b.rsp().offset;
+  if (rsp_differs && seems_deeper && depths == Depths::kCalleesPop && met.HasFramePointer()) {
+    met.registers_[kRsp] = a.rsp();
+  }
   out = met;
   return Fault::kNone;
+}
+
+bool FrameState::HasMoved() const {
+  kiln_rule rule{};
+  return rsp().IsAddress() && rsp().base != 0 && rbp() == kCallersRbp && !FindCfa(rule) &&
+         std::ranges::find(registers_, kReturnAddress) == registers_.end();
+}
+
+FrameState FrameState::MeetMoved(const FrameState& entry, const FrameState& moved) {
+  FrameState met = MeetFrames(entry, moved);
+  met.registers_[kRsp] = entry.rsp();
+  met.Store(entry.rsp(), kReturnAddress);
+  return met;
+}
+
+FrameState FrameState::Moved(uint32_t base, int32_t return_address) const {
+  const auto in_moved_frame = [&](const FrameValue& value) {
+    if (!value.IsAddress()) return value.kind == FrameValue::kReturnAddress ? FrameValue{} : value;
+    if (value.base == 0) return FrameValue{};
+    return value.base == base ? FrameValue::Address(0, int64_t{value.offset} - return_address - 8) : value;
+  };
+  FrameState state;
+  for (uint8_t reg = 0; reg < 16; ++reg) state.registers_[reg] = in_moved_frame(registers_[reg]);
+  for (const Slot& slot : slots_) state.Store(in_moved_frame(slot.place), in_moved_frame(slot.value));
+  state.Store(FrameValue::Address(0, -8), kReturnAddress);
+  return state;
 }
 
 void FrameState::ForgetHolders() {

@@ -44,16 +44,29 @@ class FrameState {
 
   // As a function finds it: SP = CFA - 8, the return address there.
   static FrameState AtEntry();
+  // As a part of a function finds it that is jumped to with its frame set up: RBP at the frame record (System V ABI,
+  // section 3.2.2), the stack pointer somewhere below.
+  static FrameState InFrame();
 
   // Without the flow of control. kAboveFrame: the stack pointer went above the return address.
   Fault Apply(const CodeEvent& event);
   // kReturnDepth unless the stack pointer is at the return address, or isn't known.
   Fault CheckReturn() const;
-  // What is known on both ways to one place. kJoin if the frame is lost by it: the stack pointers differ, and no
-  // register has an address of the frame on both.
-  static Fault Meet(const FrameState& a, const FrameState& b, FrameState& out);
+  // What is known on both ways to one place, `a` the one that was known first. kJoin if the frame is lost by it: the
+  // stack pointers differ, and no register has an address of the frame on both. kCalleesPop: keeps one of them if RBP
+  // leads to the frame.
+  enum class Depths : uint8_t { kCalleesPop, kDiffer };
+  static Fault Meet(const FrameState& a, const FrameState& b, Depths depths, FrameState& out);
   // The same, but forgets a stack pointer that differs.
   static FrameState MeetFrames(const FrameState& a, const FrameState& b);
+  // The stack pointer was moved by an amount that isn't known, and nothing leads to where it was.
+  bool HasMoved() const;
+  // A function moves its frame on one way (`moved`) and not on another (`entry`, which IsLikeEntry), and both meet: see
+  // derive_moves.h. What is known of both.
+  static FrameState MeetMoved(const FrameState& entry, const FrameState& moved);
+  // This, where the frame has been moved: with the return address at `base` + `return_address`. What was known of the
+  // frame's old place is forgotten.
+  FrameState Moved(uint32_t base, int32_t return_address) const;
   // Forgets the registers but RSP and RBP, whose changes are not told across regions.
   void ForgetHolders();
 
@@ -69,6 +82,8 @@ class FrameState {
   }
   // As for a caller, as far as unwinding is concerned.
   bool IsLikeEntry() const;
+  // The return address is on top of the stack.
+  bool HasReturnAddress() const { return Load(rsp()) == FrameValue{.kind = FrameValue::kReturnAddress}; }
   const FrameValue& rsp() const { return registers_[kRsp]; }
   const FrameValue& rbp() const { return registers_[kRbp]; }
 
@@ -93,6 +108,8 @@ class FrameState {
   Fault SetRegister(uint8_t reg, const FrameValue& value, uint32_t at);
   void NewBase(uint8_t reg, uint32_t at);
   bool Rebase();
+  bool IsFrameOfCaller() const;
+  void EnterFrame();
   void Push(const FrameValue& value);
   void Call();
   // The register and offset by which a rule reaches a place; RSP first.

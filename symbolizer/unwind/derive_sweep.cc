@@ -103,6 +103,8 @@ class Sweeper {
         continue;
       }
       if (IsPadding()) {
+        // A trap behind a call: nobody comes back from it.
+        if (!stopped_ && instruction_.mnemonic == ZYDIS_MNEMONIC_INT3) Stop(instruction_.length);
         padding_ = true;
         out_.starts[at_] = true;
         at_ += instruction_.length;
@@ -387,6 +389,9 @@ class Sweeper {
           const uint8_t reg = *GeneralRegister(first.reg.value);
           if (IsFrameOrHolder(*base) || reg == kRsp || reg == kRbp) return Set(reg, *base, second.mem.disp.value);
         }
+        if (first.reg.value == ZYDIS_REGISTER_RSP && second.mem.base == ZYDIS_REGISTER_RSP) {
+          return Emit(CodeOp::kShift, kRsp);
+        }
         break;
       case ZYDIS_MNEMONIC_ADD:
       case ZYDIS_MNEMONIC_SUB:
@@ -394,6 +399,9 @@ class Sweeper {
           const uint8_t reg = *GeneralRegister(first.reg.value);
           const bool add = instruction_.mnemonic == ZYDIS_MNEMONIC_ADD;
           return Set(reg, reg, add ? second.imm.value.s : -second.imm.value.s);
+        }
+        if (first.type == ZYDIS_OPERAND_TYPE_REGISTER && first.reg.value == ZYDIS_REGISTER_RSP) {
+          return Emit(CodeOp::kShift, kRsp);
         }
         break;
       case ZYDIS_MNEMONIC_AND:

@@ -38,6 +38,7 @@ enum class CodeOp : uint8_t {
   kExchange,       // reg and base
   kLeave,          // RSP = RBP, pop RBP
   kKill,           // reg = something else
+  kShift,          // RSP moves by an amount that isn't known
   kZero,           // reg = 0
   kCall,           // value: target, or kOutside
   kCallBeforeGap,  // the same; padding follows, so it may not return

@@ -4,8 +4,9 @@
 // knows what it does to the frame. Rules are flagged KILN_RULE_DERIVED. What stays unclear is KILN_SPECIAL_UNCLEAR, and
 // counted by reason.
 //
-// A gap is analysed as a whole when its first page is asked for, since functions lead from one page to the next. Its
-// rows are kept, 8 bytes each.
+// A gap is analysed when its first page is asked for, since functions lead from one page to the next; a large one in
+// parts, each with some code around it, since the first stacks are waiting for their page meanwhile. Rows are kept, 8
+// bytes each.
 #pragma once
 
 #include <array>
@@ -24,9 +25,13 @@ namespace kiln::symbolizer {
 
 // The assembly of libx265 is 12 MB, V8's builtins are 2 MB.
 inline constexpr uint64_t kMaxDerivedGapBytes = 64 << 20;
+// What is analysed at once, and how much around it. Functions are followed from their beginning if it lies in there.
+// The first instructions of what lies around may be decoded wrongly, since one of them may begin before it.
+inline constexpr uint64_t kDerivedPartBytes = 128 << 10;
+inline constexpr uint64_t kDerivedMarginBytes = 32 << 10;
 
 struct DeriveCounts {
-  uint64_t gaps = 0;
+  uint64_t parts = 0;
   uint64_t instructions = 0;
   uint64_t functions = 0;
   uint64_t unclear_functions = 0;  // whose instructions contradict each other
@@ -45,15 +50,15 @@ class DerivedRows : public GapFiller {
   // False for other machines than x86-64, and for code that can't be read.
   bool Fill(const CodeExtent& gap, const CodeExtent& range, RowSink& sink) override;
 
-  // Of all gaps that were analysed.
+  // Of all that was analysed.
   const DeriveCounts& counts() const { return counts_; }
 
  private:
   struct Row {
-    uint32_t offset;  // from the begin of the gap
+    uint32_t offset;  // from the begin of the part
     uint32_t rule;    // index in rules_
   };
-  struct Gap {
+  struct Part {  // of a gap, or all of it
     CodeExtent extent;
     std::vector<Row> rows;
   };
@@ -64,15 +69,17 @@ class DerivedRows : public GapFiller {
     bool operator()(const kiln_rule& a, const kiln_rule& b) const { return a == b; }
   };
 
-  const Gap* FindGap(const CodeExtent& range) const;
-  const Gap* Analyse(const CodeExtent& extent);
-  void AddFlow(const CodeFlow& flow, uint32_t offset, Gap& gap);
+  // The part of `gap` that holds `address`.
+  const Part& PartAt(const CodeExtent& gap, ElfAddress address);
+  Part Analyse(const CodeExtent& extent, const CodeExtent& surroundings);
+  // `flow` is that of the code from `begin` on.
+  void AddFlow(const CodeFlow& flow, ElfAddress begin, Part& part);
   uint32_t RuleNumber(const kiln_rule& rule);
 
   const ElfFile& elf_;
   const uint8_t tracked_;
   std::optional<FunctionStarts> starts_;
-  std::vector<Gap> gaps_;
+  std::vector<Part> parts_;
   std::vector<kiln_rule> rules_;
   absl::flat_hash_map<kiln_rule, uint32_t, RuleHash, RuleEqual> rule_numbers_;
   DeriveCounts counts_;

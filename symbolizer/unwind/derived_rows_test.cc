@@ -48,7 +48,7 @@ TEST(DerivedRowsTest, AnalysesAGapOnceAndGivesItsRowsInParts) {
   ASSERT_TRUE(derived.Fill(Extent(0, 512), Extent(0, 256), first));
   ListSink second;
   ASSERT_TRUE(derived.Fill(Extent(0, 512), Extent(257, 512), second));
-  EXPECT_EQ(derived.counts().gaps, 1u);
+  EXPECT_EQ(derived.counts().parts, 1u);
   EXPECT_EQ(derived.counts().functions, 32u);
   EXPECT_EQ(derived.counts().unclear_functions, 0u);
   ASSERT_FALSE(second.rows.empty());
@@ -82,16 +82,16 @@ TEST(DerivedRowsTest, LeavesOtherMachinesAndUnreadableCode) {
 
 TEST(DerivedRowsTest, CountsUnclearBytesByReason) {
   ElfBuilder builder;
-  builder.AddLoadedBytes(kText, std::string("\x53\xc3", 2), PF_R | PF_X);  // push rbx; ret
-  builder.AddText(kText, 2);
-  builder.AddSymbols(SHT_SYMTAB, {{.name = "f", .value = kText, .size = 2}});
+  builder.AddLoadedBytes(kText, std::string("\x53\x90\xc3", 3), PF_R | PF_X);  // push rbx; nop; ret
+  builder.AddText(kText, 3);
+  builder.AddSymbols(SHT_SYMTAB, {{.name = "f", .value = kText, .size = 3}});
   const ElfFile elf = *builder.Open();
   DerivedRows derived(elf, KILN_NO_REGISTER);
   ListSink sink;
-  ASSERT_TRUE(derived.Fill(Extent(0, 2), Extent(0, 2), sink));
+  ASSERT_TRUE(derived.Fill(Extent(0, 3), Extent(0, 3), sink));
   ASSERT_EQ(sink.rows.size(), 1u);
   EXPECT_TRUE(IsSpecial(sink.rows[0].rule, KILN_SPECIAL_UNCLEAR));
-  EXPECT_EQ(derived.counts().unclear_bytes[static_cast<size_t>(Unclear::kReturnDepth)], 2u);
+  EXPECT_EQ(derived.counts().unclear_bytes[static_cast<size_t>(Unclear::kReturnDepth)], 3u);
 }
 
 }  // namespace

@@ -44,6 +44,12 @@ std::optional<uint8_t> UnwindMachine::FromDwarf(uint64_t dwarf_register) const {
   return static_cast<uint8_t>(dwarf_register);
 }
 
+bool UnwindMachine::IsOtherCalleeSaved(uint64_t dwarf_register) const {
+  const std::optional<uint8_t> number = FromDwarf(dwarf_register);
+  if (!number || *number == fp || *number == sp || dwarf_register == dwarf_ra) return false;
+  return is_x86() ? !KILN_X86_IS_CALLER_SAVED(*number) : !KILN_ARM64_IS_CALLER_SAVED(*number);
+}
+
 const UnwindMachine* FindUnwindMachine(uint16_t elf_machine) {
   switch (elf_machine) {
     case EM_X86_64: return &kX86;

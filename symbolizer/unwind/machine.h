@@ -26,11 +26,8 @@ struct UnwindMachine {
   int32_t signal_state_offset;
 
   bool is_x86() const { return elf_machine == EM_X86_64; }
-  // Whether it can be the base of the CFA besides FP and SP: a general register.
-  bool IsOther(uint64_t dwarf_register) const {
-    return dwarf_register != dwarf_fp && dwarf_register != dwarf_sp && dwarf_register != dwarf_ra &&
-           FromDwarf(dwarf_register).has_value();
-  }
+  // Whether a function has to leave this register as it found it, FP and SP aside.
+  bool IsOtherCalleeSaved(uint64_t dwarf_register) const;
   // The number in bpf/registers.h of a DWARF register; nullopt for those that rules can't name (vector registers, the
   // program counter).
   std::optional<uint8_t> FromDwarf(uint64_t dwarf_register) const;

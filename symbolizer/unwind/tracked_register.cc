@@ -23,17 +23,19 @@ constexpr uint8_t kOpBreg0 = 0x70;
 // More code than that of one row is not looked through.
 constexpr uint64_t kMaxRowBytes = 64 << 10;
 
-// Whether the bytes contain an instruction that bases the CFA on another register than FP and SP; often true by chance.
+// Whether the bytes contain an instruction that bases the CFA on a callee-saved register other than FP and SP; often
+// true by chance.
 bool MayHaveOtherCfa(const UnwindMachine& machine, std::span<const std::byte> bytes) {
   const auto at = [&](size_t i) { return std::to_integer<uint8_t>(bytes[i]); };
   for (size_t i = 0; i + 1 < bytes.size(); ++i) {
     const uint8_t opcode = at(i);
     if (opcode < kDefCfa || opcode > kDefCfaSf) continue;
-    if ((opcode == kDefCfa || opcode == kDefCfaRegister || opcode == kDefCfaSf) && machine.IsOther(at(i + 1))) {
+    if ((opcode == kDefCfa || opcode == kDefCfaRegister || opcode == kDefCfaSf) &&
+        machine.IsOtherCalleeSaved(at(i + 1))) {
       return true;
     }
     if (opcode == kDefCfaExpression && i + 2 < bytes.size() && at(i + 2) >= kOpBreg0 &&
-        machine.IsOther(at(i + 2) - kOpBreg0)) {
+        machine.IsOtherCalleeSaved(at(i + 2) - kOpBreg0)) {
       return true;
     }
   }
@@ -59,7 +61,7 @@ class Counter final : public CfiStateSink {
   }
   // The row that is under way ends at `end`.
   void Finish(uint64_t end) {
-    if (!machine_.IsOther(register_) || end <= begin_) return;
+    if (!machine_.IsOtherCalleeSaved(register_) || end <= begin_) return;
     bytes_.resize(std::min(end - begin_, kMaxRowBytes));
     const bool read = code_.ReadAddress(ElfAddress(begin_), bytes_).ok();
     if (read && MayCall(machine_, code_, ElfAddress(begin_), bytes_)) ++counts_[register_];

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The register that a file's rows keep track of besides FP and SP (kiln_directory.tracked). Only a few functions need
-// one: those that base the CFA on another register while they call others, such as the dynamic linker's
-// _dl_runtime_resolve, which keeps its stack in RBX, or AES-GCM in libcrypto (RAX). Much more code does so without a
-// call, while it aligns its stack, or all along in hand-written leaf functions. There the interrupted thread's
-// registers are known, and to track one would only make the rows of all functions that save it costlier.
+// one: those that base the CFA on another callee-saved register while they call others, such as the dynamic linker's
+// _dl_runtime_resolve, which keeps its stack in RBX. Much more code does so without a call, while it aligns its stack,
+// or all along in hand-written leaf functions. There the interrupted thread's registers are known, and to track one
+// would only make the rows of all functions that save it costlier. Caller-saved registers need no tracking (struct
+// kiln_rule).
 #pragma once
 
 #include <array>
@@ -17,8 +18,8 @@
 
 namespace kiln::symbolizer {
 
-// Rows whose CFA is based on another register than FP and SP and whose code may call, by that register (DWARF number,
-// < 64). It need not be a callee-saved one: hand-written assembly knows what its own functions leave alone.
+// Rows whose CFA is based on a callee-saved register other than FP and SP and whose code may call, by that register
+// (DWARF number, < 64).
 using CfaRegisterCounts = std::array<uint64_t, 64>;
 
 // Adds those of a section. FDEs are run, and code is read, only if the FDE's bytes can contain such a state, so this

@@ -50,7 +50,10 @@ TEST(TrackedRegister, NoneWithoutACall) {
       << "the call is behind";
 }
 
-TEST(TrackedRegister, AlsoOneThatCalleesMayChange) { EXPECT_EQ(Choose(kCall, Bytes({0x0d, 10})), 10u); }
+TEST(TrackedRegister, NoneThatCalleesMayChange) {
+  EXPECT_EQ(Choose(kCall, Bytes({0x0d, 10})), kNoDwarfRegister);
+  EXPECT_EQ(Choose(kCall, Bytes({0x0d, 0})), kNoDwarfRegister) << "RAX";
+}
 
 TEST(TrackedRegister, NoneOnFramePointers) {
   EXPECT_EQ(Choose(kCall, Bytes({0x0d, 6})), kNoDwarfRegister);

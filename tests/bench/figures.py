@@ -7,7 +7,7 @@ A round is {"null": …, "kiln": …, "pace": …} as measure.py makes it. Every
 import statistics
 
 MIB = 1 << 20
-STAGES = ("collect", "aggregate", "locate", "other", "name", "encode")
+STAGES = ("collect", "aggregate", "locate", "tables", "other", "name", "encode")
 
 # Upper limits by case and figure; one for a frequency goes before that of the case alone, "*" is every case. Those of BPF
 # time are meant for stacks that reach their root: a case of cut stacks (complete %) keeps them for nothing.
@@ -15,9 +15,9 @@ BUDGETS = {
     ("hot", 997, "bpf_ns_above_null"): 2_000,
     ("clang", 997, "bpf_ns_above_null"): 8_000,
     ("clang", 99, "bpf_ns_above_null"): 15_000,
-    ("hot", "cpu_s_per_further_million"): 2,
-    ("mixed", "cpu_s_per_further_million"): 8,
-    ("storm", "cpu_s_per_further_million"): 30,
+    ("hot", "further_million.all"): 2,
+    ("mixed", "further_million.all"): 8,
+    ("storm", "further_million.all"): 30,
     ("hot", "ring_bytes_per_sample"): 350,
     ("cold", "ring_bytes_per_sample"): 350,
     ("*", "peak_rss_mib"): 64,
@@ -33,6 +33,15 @@ def budget(case, frequency, figure):
     return None
 
 
+def stage_seconds(stats):
+    """{stage: CPU seconds}: all that a recording took but its start."""
+    cpu = stats["cpu_seconds"]
+    stages = {stage: cpu[stage] for stage in STAGES if stage != "other"}
+    # The threads that show progress and wait for readers of tables.
+    stages["other"] = cpu["own_total"] - cpu["collect"] - cpu["aggregate"] - cpu["locate"] - cpu["tables"]
+    return stages
+
+
 def round_figures(measured):
     """The figures of one round. BPF figures are missing where the kernel kept no statistics."""
     null, kiln = measured["null"], measured["kiln"]
@@ -41,9 +50,7 @@ def round_figures(measured):
     if samples == 0:
         raise ValueError("kiln took no sample")
     cpu = stats["cpu_seconds"]
-    stages = {stage: cpu[stage] for stage in STAGES if stage != "other"}
-    # The thread that waits and shows progress, reading counters, following CPUs.
-    stages["other"] = max(0.0, cpu["own_total"] - cpu["collect"] - cpu["aggregate"] - cpu["locate"])
+    stages = stage_seconds(stats)
     million = {stage: stages[stage] / samples * 1e6 for stage in STAGES}
     figures = {
         "samples": samples,
@@ -63,6 +70,7 @@ def round_figures(measured):
         "cpu_percent_of_one": 100 * cpu["own_total"] / stats["elapsed_seconds"],
         # Loading, attaching, printing: all of the process that no stage accounts for.
         "start_seconds": max(0.0, kiln["cpu_seconds"] - cpu["own_total"] - cpu["name"] - cpu["encode"]),
+        "waits_per_second": stats["waits"] / stats["elapsed_seconds"],
         "steal_percent": measured["steal_percent"],
     }
     if null["runs"] and stats["bpf_runs"]:
@@ -76,15 +84,32 @@ def round_figures(measured):
     return figures
 
 
-def further_million(fewer, more):
-    """CPU seconds that a million samples more cost, from two recordings of the same load and length.
+def further_million(short, long):
+    """CPU seconds that a million samples more cost, by stage and in all, from two recordings of the same load.
 
-    A recording has costs that do not grow with its samples: waking up, reading the maps of processes, reading symbol
-    tables. In recordings of seconds they are nearly everything; the difference is what is left in long ones. None if
-    `more` has hardly more samples.
+    A recording has costs that do not grow with its length: reading the maps of processes, tables, symbol tables, the
+    kernel's symbols. In recordings of seconds they are nearly everything, and they vary by more than all the rest. The
+    difference is what is left in long ones: samples, new stacks and their names, and whatever is done by the clock.
+    None if `long` has hardly more samples.
     """
-    samples = more["samples"] - fewer["samples"]
-    return (more["cpu_s"] - fewer["cpu_s"]) / samples * 1e6 if samples > more["samples"] / 2 else None
+    samples = long["samples"] - short["samples"]
+    if samples < long["samples"] / 2:
+        return None
+    seconds = [stage_seconds(stats) for stats in (short, long)]
+    cost = {stage: (seconds[1][stage] - seconds[0][stage]) / samples * 1e6 for stage in STAGES}
+    return {**cost, "all": sum(cost.values())}
+
+
+def add_further(medians, rounds):
+    """Adds to the medians of a frequency what a further million samples cost, from the rounds that measured it."""
+    costs = [further_million(*one["lengths"]) for one in rounds if one["lengths"]]
+    costs = [cost for cost in costs if cost]
+    if not costs:
+        return
+    middle = sorted(costs, key=lambda cost: cost["all"])[(len(costs) - 1) // 2]
+    medians["further_million"] = middle  # one round, so that the stages add up
+    medians["further_lowest"] = min(cost["all"] for cost in costs)
+    medians["further_highest"] = max(cost["all"] for cost in costs)
 
 
 def median_figures(rounds):
@@ -128,13 +153,19 @@ TABLES = (
         ("kiln", "bpf_ns_kiln", 0, False),
         ("ratio", "bpf_ratio_to_null", 1, False),
         ("above null", "bpf_ns_above_null", 0, True),
-        ("per frame", "bpf_ns_above_null_per_frame", 0, False),
+        ("per frame", "bpf_ns_above_null_per_frame", 1, False),
     )),
-    ("CPU seconds of kiln per million samples, by stage; all of them; and of a further million, which leaves out what a\n"
-     "recording costs once (reading maps and symbol tables)", (
+    ("CPU seconds of kiln per million samples of a recording as long as one block, by stage", (
         *((stage, f"cpu_s_per_million_by_stage.{stage}", 2, False) for stage in STAGES),
         ("all", "cpu_s_per_million", 2, False),
-        ("further", "cpu_s_per_further_million", 2, True),
+    )),
+    ("CPU seconds of kiln per further million samples: what a long recording of the load alone costs more than a short\n"
+     "one, by the samples that it has more. Leaves out what a recording costs once (reading maps, tables and symbols),\n"
+     "takes in what is done by the clock. The median round, the lowest and the highest: far apart, they are noise", (
+        *((stage, f"further_million.{stage}", 2, False) for stage in STAGES),
+        ("all", "further_million.all", 2, True),
+        ("lowest", "further_lowest", 2, False),
+        ("highest", "further_highest", 2, False),
     )),
     ("CPU seconds of kiln in one recording, and the share of one CPU that it took while it recorded", (
         ("start", "start_seconds", 3, False),
@@ -142,6 +173,7 @@ TABLES = (
         ("name", "cpu_s_by_stage.name", 3, False),
         ("encode", "cpu_s_by_stage.encode", 3, False),
         ("while recording %", "cpu_percent_of_one", 2, False),
+        ("waits/s", "waits_per_second", 0, False),
         ("stacks", "distinct_stacks", 0, False),
         ("frames", "distinct_frames", 0, False),
     )),
@@ -160,6 +192,30 @@ def _figure(figures, path):
     for key in path.split("."):
         figures = figures.get(key) if figures else None
     return figures
+
+
+# Head, figure, digits.
+IMAGE_COLUMNS = (("code MiB", "code_mib", 2), ("pages", "pages", 0), ("rows", "rows", 0),
+                 ("us per row", "us_per_row", 3), ("B per row", "bytes_per_row", 2), ("table MiB", "mib", 3),
+                 ("% of code", "percent_of_code", 1))
+
+
+def image_figures(measured):
+    """Of one file as table_cost reports it."""
+    rows = max(1, measured["rows"])
+    return {"code_mib": measured["code_bytes"] / MIB, "pages": measured["pages"], "rows": measured["rows"],
+            "us_per_row": measured["cpu_seconds"] / rows * 1e6, "bytes_per_row": measured["table_bytes"] / rows,
+            "mib": measured["table_bytes"] / MIB,
+            "percent_of_code": 100 * measured["table_bytes"] / max(1, measured["code_bytes"])}
+
+
+def render_images(images):
+    """Text for people. `images` is {name: image_figures(…)}."""
+    rows = [["file", *(head for head, _, _ in IMAGE_COLUMNS)]]
+    rows += [[name, *(_number(figures[key], digits) for _, key, digits in IMAGE_COLUMNS)]
+             for name, figures in images.items()]
+    return ("Unwind tables of whole files, made from the file without a cache; CPU time includes opening it\n\n"
+            f"{_grid(rows)}\n")
 
 
 def render(results):

@@ -63,23 +63,23 @@ def _deep_stack(*arguments):
     return commands
 
 
-def _compiler():
+def compiler():
     return shutil.which("clang++-16") or shutil.which("clang++")
 
 
 def _compilation(work, i):
-    return _for_ever(f"{_compiler()} -std=c++17 -O2 -c {HERE / 'compile_me.cc'} -o {work / f'object{i}.o'}")
+    return _for_ever(f"{compiler()} -std=c++17 -O2 -c {HERE / 'compile_me.cc'} -o {work / f'object{i}.o'}")
 
 
 def _clang(programs, work):
-    return [_compilation(work, i) for i in range(os.cpu_count())] if _compiler() else None
+    return [_compilation(work, i) for i in range(os.cpu_count())] if compiler() else None
 
 
 def _mixed(programs, work):
     reader = f"cat {programs.parent / 'kiln'} | gzip -1 >/dev/null; find /usr/include -type f >/dev/null"
     commands = [[sys.executable, "-c", PYTHON_LOAD], [str(programs / "programs/demo"), "3600"], _for_ever(reader),
                 _for_ever(f"{programs / 'programs/short_lived'} 20 exec >/dev/null")]
-    return commands + ([_compilation(work, 0)] if _compiler() else [])
+    return commands + ([_compilation(work, 0)] if compiler() else [])
 
 
 def _storm(programs, work):
@@ -131,6 +131,19 @@ class Load:
         for process, command in zip(self._processes, self._commands):
             if process.poll() is not None:
                 raise RuntimeError(f"the load ended with status {process.returncode}: {' '.join(command)}")
+
+    def pids(self):
+        """Those that were started and what of theirs runs now: each was given a session of its own."""
+        sessions = {process.pid for process in self._processes}
+        found = []
+        for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+            try:
+                fields = stat.read_text().rsplit(")", 1)[1].split()
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if int(fields[3]) in sessions and fields[0] not in "ZX":
+                found.append(int(stat.parent.name))
+        return found
 
     def progress(self):
         """(work done, CPU seconds used) so far, or None for loads that do not count their work."""

@@ -49,6 +49,12 @@ def run_measured(command, nice):
         return out.read().decode(), usage.ru_utime + usage.ru_stime
 
 
+# Lengths in blocks of the two recordings that tell what a further million samples cost.
+SHORT, LONG = 0.5, 3
+# A recording that made fewer pages of unwind tables than this found them in the cache.
+FEW_PAGES = 100
+
+
 class Bench:
     def __init__(self, options, work):
         self.programs = options.build / "tests"
@@ -71,25 +77,51 @@ class Bench:
                               self.nice)
         return json.loads(out)
 
-    def kiln(self, frequency, comms):
+    def record(self, frequency, seconds, targets):
+        """(statistics, profile's path, CPU seconds of all of it)."""
         stats, output = self.work / "stats.json", self.work / "out.pb.gz"
-        _, cpu_seconds = run_measured([str(self.kiln_program), "record", "--all", "-F", str(frequency), "-d",
-                                       f"{self.seconds}s", "-o", str(output), "--stats", str(stats)], self.nice)
+        _, cpu_seconds = run_measured([str(self.kiln_program), "record", *targets, "-F", str(frequency), "-d",
+                                       f"{seconds:g}s", "-o", str(output), "--stats", str(stats), "--unwind-cache",
+                                       str(self.work / "tables")], self.nice)
+        return json.loads(stats.read_text()), output, cpu_seconds
+
+    def kiln(self, frequency, comms):
+        stats, output, cpu_seconds = self.record(frequency, self.seconds, ["--all"])
         profile = pprof.read(output)
         own = profile.count(lambda sample: sample.labels.get("process.executable.name") in comms) if comms else None
         return {
-            "stats": json.loads(stats.read_text()),
+            "stats": stats,
             "cpu_seconds": cpu_seconds,
             "lost": int(profile.properties["kiln.samples.lost"]),
             "own_percent": 100 * own / profile.count() if comms else None,
         }
 
-    def round(self, case, load, frequency):
+    def warm_up(self, frequency):
+        """Has the unwind tables of the load made, which a host does once."""
+        for _ in range(4):
+            stats, _, _ = self.record(frequency, self.seconds, ["--all"])
+            if stats["unwind"]["pages_compiled"] < FEW_PAGES:
+                break
+
+    def lengths(self, load, frequency):
+        """Statistics of a short and a long recording of the load alone, so that others add no samples to it."""
+        return [self.record_load(load, frequency, length * self.seconds) for length in (SHORT, LONG)]
+
+    def record_load(self, load, frequency, seconds):
+        for _ in range(20):  # a process may end before kiln has looked at it
+            targets = [word for pid in load.pids() for word in ("-p", str(pid))]
+            try:
+                return self.record(frequency, seconds, targets)[0]
+            except RuntimeError as error:
+                refused = error
+        raise refused
+
+    def round(self, case, load, frequency, has_lengths):
         stolen, ticks = host_ticks()
         null = self.paced(load, lambda: self.null(frequency))
         kiln = self.paced(load, lambda: self.kiln(frequency, case.comms))
         stolen_after, ticks_after = host_ticks()
-        return {"null": null, "kiln": kiln,
+        return {"null": null, "kiln": kiln, "lengths": self.lengths(load, frequency) if has_lengths else None,
                 "steal_percent": 100 * (stolen_after - stolen) / max(1, ticks_after - ticks)}
 
 
@@ -116,19 +148,33 @@ def run_case(bench, case, options, folder):
         return None
     rounds = {frequency: [] for frequency in options.frequencies}
     with load:
+        say(f"{case.name}: tables")
+        bench.warm_up(max(options.frequencies))
         for number in range(options.rounds):
             for frequency in options.frequencies:
                 say(f"{case.name}: {frequency} Hz, round {number + 1} of {options.rounds}")
-                rounds[frequency].append(bench.round(case, load, frequency))
+                has_lengths = frequency == max(options.frequencies)
+                rounds[frequency].append(bench.round(case, load, frequency, has_lengths))
     per_round = {frequency: [figures.round_figures(one) for one in rounds[frequency]] for frequency in rounds}
-    lowest, highest = min(per_round), max(per_round)
-    for fewer, more in zip(per_round[lowest], per_round[highest]):
-        more["cpu_s_per_further_million"] = figures.further_million(fewer, more)
     medians = {frequency: figures.median_figures(per_round[frequency]) for frequency in per_round}
+    figures.add_further(medians[max(rounds)], rounds[max(rounds)])
     document = {"case": case.name, "description": case.description, "seconds": options.seconds,
                 "median": medians, "rounds": rounds}
     (folder / f"{case.name}.json").write_text(json.dumps(document, indent=1) + "\n")
     return medians
+
+
+def measure_images(bench):
+    """{name: figures} of the unwind tables of some whole files: the load, the C and C++ libraries, a compiler."""
+    paths = {bench.programs / "bench/deep_stack"}
+    for program in (bench.programs / "bench/deep_stack", loads.compiler()):
+        libraries = subprocess.run(["ldd", str(program)], capture_output=True, text=True).stdout if program else ""
+        paths |= {pathlib.Path(word) for word in libraries.split() if word.startswith("/")}
+    command = [str(bench.programs / "bench/table_cost"), *(str(path) for path in sorted(paths))]
+    out, _ = run_measured(command, bench.nice)
+    images = {pathlib.Path(one["path"]).name: figures.image_figures(one) for one in json.loads(out)}
+    largest = sorted(images, key=lambda name: -images[name]["rows"])[:6]
+    return {name: images[name] for name in images if name in largest or name == "deep_stack"}
 
 
 def run_micro(options, folder):
@@ -173,10 +219,11 @@ def main():
             medians = run_case(bench, loads.CASES[name], options, folder)
             if medians:
                 results[name] = medians
+        images = measure_images(bench) if results else {}
     if results:
         summary = {"started": started, "commit": commit(), "kernel": platform.release(), "cpu": cpu_model(),
                    "cpus": os.cpu_count(), "rounds": options.rounds, "seconds": options.seconds,
-                   "nice": options.nice, "median": results,
+                   "nice": options.nice, "median": results, "unwind_tables": images,
                    "budgets": [{"of": list(key), "at_most": limit} for key, limit in figures.BUDGETS.items()]}
         text = json.dumps(summary, indent=1) + "\n"
         for path in (folder / "summary.json", options.json):
@@ -186,7 +233,7 @@ def main():
               f"median of {options.rounds} rounds of {options.seconds:g} s; ! = over the budget\n")
         for name in results:
             print(f"{name:6}  {loads.CASES[name].description}")
-        print("\n" + figures.render(results))
+        print("\n" + figures.render(results) + "\n" + figures.render_images(images))
         say(f"figures: {folder}")
     if options.micro:
         run_micro(options, folder)

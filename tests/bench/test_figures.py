@@ -25,8 +25,9 @@ MEASURED = {
             "ring_bytes": 700_000,
             "map_bytes": 2 << 20,
             "peak_rss_bytes": 32 << 20,
-            "cpu_seconds": {"collect": 0.01, "aggregate": 0.02, "locate": 0.03, "name": 0.1, "encode": 0.2,
-                            "own_total": 0.1},
+            "waits": 50,
+            "cpu_seconds": {"collect": 0.01, "aggregate": 0.02, "locate": 0.03, "tables": 0.015, "name": 0.1,
+                            "encode": 0.2, "own_total": 0.1},
         },
     },
     "steal_percent": 0.5,
@@ -44,7 +45,8 @@ class RoundFigures(unittest.TestCase):
 
     def test_stages_add_up_to_all_of_the_recording(self):
         result = figures.round_figures(MEASURED)
-        self.assertAlmostEqual(result["cpu_s_per_million_by_stage"]["other"], 20)
+        self.assertAlmostEqual(result["cpu_s_per_million_by_stage"]["other"], 12.5)
+        self.assertAlmostEqual(result["waits_per_second"], 25)
         self.assertAlmostEqual(result["cpu_s_per_million"], (0.1 + 0.1 + 0.2) / 2000 * 1e6)
         self.assertAlmostEqual(result["start_seconds"], 0.6)
         self.assertAlmostEqual(result["cpu_percent_of_one"], 5)
@@ -69,12 +71,45 @@ class RoundFigures(unittest.TestCase):
             figures.round_figures(measured)
 
 
+def round_with(samples, **cpu_seconds):
+    """A round with a longer recording beside the short one."""
+    short = MEASURED["kiln"]["stats"]
+    long = copy.deepcopy(short)
+    long["samples"] = samples
+    long["cpu_seconds"] |= cpu_seconds
+    return {**MEASURED, "lengths": [short, long]}
+
+
 class FurtherMillion(unittest.TestCase):
     def test_leaves_out_what_a_recording_costs_once(self):
-        self.assertAlmostEqual(figures.further_million({"samples": 200, "cpu_s": 0.1002}, {"samples": 2200, "cpu_s": 0.1022}), 1)
+        medians = {}
+        figures.add_further(medians, [round_with(12_000, name=0.11, own_total=0.12, collect=0.03)])
+        self.assertAlmostEqual(medians["further_million"]["collect"], 2)
+        self.assertAlmostEqual(medians["further_million"]["name"], 1)
+        self.assertAlmostEqual(medians["further_million"]["locate"], 0)
+        self.assertAlmostEqual(medians["further_million"]["all"], 3)
 
-    def test_needs_recordings_of_different_size(self):
-        self.assertIsNone(figures.further_million({"samples": 2000, "cpu_s": 0.1}, {"samples": 2000, "cpu_s": 0.2}))
+    def test_shows_a_whole_round_and_how_far_the_others_are(self):
+        medians = {}
+        rounds = [round_with(12_000, own_total=total) for total in (0.15, 0.11, 0.12)]
+        figures.add_further(medians, rounds)
+        self.assertAlmostEqual(medians["further_million"]["all"], 2)
+        self.assertAlmostEqual(medians["further_lowest"], 1)
+        self.assertAlmostEqual(medians["further_highest"], 5)
+
+    def test_needs_recordings_of_different_length(self):
+        medians = {}
+        figures.add_further(medians, [round_with(2001), {**MEASURED, "lengths": None}])
+        self.assertEqual(medians, {})
+
+
+class Images(unittest.TestCase):
+    def test_tell_what_a_row_costs_and_a_table_takes(self):
+        image = figures.image_figures({"code_bytes": 4 << 20, "pages": 64, "rows": 100_000, "table_bytes": 500_000,
+                                       "cpu_seconds": 0.02})
+        self.assertAlmostEqual(image["us_per_row"], 0.2)
+        self.assertAlmostEqual(image["bytes_per_row"], 5)
+        self.assertIn("libc.so.6", figures.render_images({"libc.so.6": image}))
 
 
 class Medians(unittest.TestCase):

@@ -37,7 +37,7 @@ def elsewhere(place):
 
 HANDLER = "burn in_handler handler [libc] faults_at_entry calls_fault main"
 STATIC_START = "__libc_start_call_main [depth_static] _start"
-# Until its tables are loaded, a process is unwound from a copy of the next 32 KiB of its stack: that ends in a huge
+# Until its tables are loaded, a process is unwound from a copy of the next 64 KiB of its stack: that ends in a huge
 # frame, and where the stack goes on elsewhere.
 BEFORE_TABLES = {"copied part of the stack ends": 0.15}
 # A handler returns to a system call that does not come back. A sample inside of it has the address behind it, where the
@@ -78,7 +78,10 @@ PROGRAMS = (
         "interrupted",
         tuple(
             f"{handler}{interrupted}main {START}"
-            for interrupted in ("spin middle outer ", "middle outer ", "outer ", "", "[libc] ", "[vdso] [libc] ")
+            for interrupted in (
+                *("spin middle outer ", "middle outer ", "outer ", ""),
+                *("[interrupted] ", "[libc] ", "[vdso] [libc] "),  # its PLT and what main calls by it
+            )
             for handler in ("burn handler [libc] ", "")
         ),
         above=(("burn", 0.2), ("spin", 0.2)),

@@ -46,7 +46,7 @@ SHELLS = ("sh", "run_unwind")
 # Emulated timers may come late: far fewer than real time would give.
 LEAST_SAMPLES = 5
 # Reasons for cut stacks below a burning function, and how many of its samples they may take. Emulated machines need tenths of
-# seconds to make tables. Until then stacks are walked from copies, which hold 32 KiB of one stack; and a library that
+# seconds to make tables. Until then stacks are walked from copies, which hold 64 KiB of one stack; and a library that
 # was loaded meanwhile is noticed later. So these programs run once before it counts.
 CUTS = {
     "large_frames": ({"copied part of the stack ends"}, 0.7),

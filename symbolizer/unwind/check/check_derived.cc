@@ -102,9 +102,10 @@ class Comparison {
       const std::vector<uint32_t> known = OffsetsIn(starts_.known, begin, code.size() - at);
       const std::vector<uint32_t> likely = OffsetsIn(starts_.likely, begin, code.size() - at);
       const uint64_t start = CpuNs();
-      CodeSweep sweep = SweepCode(std::span(code).subspan(at), begin, known);
+      const std::span<const std::byte> swept = std::span(code).subspan(at);
+      CodeSweep sweep = SweepCode(swept, begin, known);
       const auto targets = ReadJumpTables(elf_, sweep, begin);
-      CodeFlow flow(std::move(sweep), {.known = known, .likely = likely, .table_targets = targets});
+      CodeFlow flow(std::move(sweep), {.known = known, .likely = likely, .table_targets = targets, .code = swept});
       flow.Run();
       counts_.ns += CpuNs() - start;
       counts_.instructions += flow.sweep().instructions;

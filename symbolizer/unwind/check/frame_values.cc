@@ -57,7 +57,8 @@ FrameValues ApplyRule(const kiln_rule& rule, uint8_t tracked, const MadeUpThread
     values.sp = thread.Memory(cfa + 160);
     return values;
   }
-  if (rule.cfa_kind == KILN_CFA_DEREF) cfa = thread.Memory(cfa) + second;
+  if (rule.cfa_kind == KILN_CFA_INDEXED) cfa += 8 * KilnRegister(rule.cfa_index, thread);
+  if (rule.cfa_kind == KILN_CFA_DEREF || rule.cfa_kind == KILN_CFA_INDEXED) cfa = thread.Memory(cfa) + second;
   if (rule.cfa_kind == KILN_CFA_PLT) cfa += (thread.program_counter.value() & 15) >= second ? 8 : 0;
   values.sp = cfa;
   values.fp = Value(rule.fp_kind, rule.fp_register, rule.fp_offset, thread.Register(machine.dwarf_fp), cfa, thread);
