@@ -16,9 +16,8 @@ namespace {
 // What may change hands in a period: 1 MiB of tables costs some 60 ms to make.
 constexpr uint64_t kMaxBytesPerPeriod = 1 << 20;
 uint64_t BytesPerPeriod(uint64_t budget) { return std::min(budget / 4, kMaxBytesPerPeriod); }
-uint64_t WarmBytesPerPeriod(uint64_t budget) { return BytesPerPeriod(budget) / 2; }
 // A page in use gives way only to one that was missed so often in a period: what is used as rarely may as well stay.
-constexpr uint32_t kMissesToReplace = 8;
+constexpr uint32_t kMissesToReplace = 4;
 // What was not made use of is kept for programs that start.
 uint64_t BytesAfterQuietTimes(uint64_t budget) { return budget / 2; }
 
@@ -40,7 +39,7 @@ UnwindTables::UnwindTables(SharedMemory& memory, TableWorker& worker)
     : memory_(memory),
       worker_(worker),
       bytes_left_(BytesAfterQuietTimes(memory.memory().budget_bytes())),
-      warm_bytes_left_(WarmBytesPerPeriod(memory.memory().budget_bytes())) {}
+      warm_bytes_left_(BytesPerPeriod(memory.memory().budget_bytes())) {}
 
 kiln_directory* UnwindTables::DirectoryOf(const Object& object) {
   return reinterpret_cast<kiln_directory*>(memory_.memory().Words(object.table.directory).data());
@@ -90,10 +89,10 @@ uint64_t UnwindTables::PageBytes() const {
 bool UnwindTables::TakeRoomForOneMore(uint32_t misses) {
   const TableMemory& memory = memory_.memory();
   const bool may_replace = misses >= kMissesToReplace;
-  // Once a page has found no room, what is free lies in holes.
-  const uint64_t free = is_short() ? 0 : memory.budget_bytes() - memory.allocated_bytes();
+  // Once a page has found no room, what else is free lies in holes.
+  const uint64_t free = is_short() ? freed_bytes_ : memory.budget_bytes() - memory.allocated_bytes();
   const uint64_t evictable = idle_bytes_ + (may_replace ? granted_bytes_ + warm_bytes_left_ : 0);
-  if ((under_way_ + 1) * PageBytes() > free + std::min(bytes_left_, evictable)) return false;
+  if ((under_way_ + 1) * PageBytes() > free + std::min({bytes_left_, evictable, counts_.page_bytes})) return false;
   if (may_replace) {
     const uint64_t granted = std::min(2 * PageBytes(), warm_bytes_left_);  // it may be larger than most
     warm_bytes_left_ -= granted;
@@ -159,9 +158,11 @@ bool UnwindTables::Place(const CompiledPage& page, bool is_ahead) {
   if (bytes > 0 && !ref) {
     if (is_ahead) return false;
     lacked_in_ = epoch_;
-    // While what was evicted before is not free yet, more would empty the memory.
-    if (memory_.waits_ended() >= eviction_free_after_)
-      Evict(std::max<uint64_t>(2 * bytes, under_way_ * PageBytes()), false);
+    // While what was evicted before is not free yet, more would empty the memory. Much at a time, since each round
+    // costs a wait for readers, and stacks that need many new pages would wait for each of them in turn.
+    if (memory_.waits_ended() >= eviction_free_after_) {
+      Evict(std::max<uint64_t>(2 * bytes, memory_.memory().budget_bytes() / 8), false);
+    }
     if (memory_.waits_ended() < eviction_free_after_) return false;
   }
   if (state == PageState::kRequested) --under_way_;
@@ -171,7 +172,7 @@ bool UnwindTables::Place(const CompiledPage& page, bool is_ahead) {
     return true;
   }
   if (!ref) {  // and nothing that may go before the next period
-    idle_bytes_ = 0;
+    idle_bytes_ = freed_bytes_ = 0;
     Refuse(id);
     return true;
   }
@@ -186,6 +187,7 @@ bool UnwindTables::Place(const CompiledPage& page, bool is_ahead) {
                      .bytes = static_cast<uint32_t>(bytes),
                      .uses = is_ahead ? uint8_t{0} : kUsedInLastPeriod});
   if (is_ahead) idle_bytes_ += bytes;
+  freed_bytes_ -= std::min<uint64_t>(freed_bytes_, bytes);
   ++counts_.loaded_pages;
   counts_.page_bytes += bytes;
   return true;
@@ -215,6 +217,7 @@ void UnwindTables::Evict(uint64_t wanted, bool must) {
     Mark(page.id, PageState::kMissing, KILN_PAGE_MISSING);
     memory_.Retire(page.ref, page.bytes);
     evicted += page.bytes;
+    freed_bytes_ += page.bytes;
     --counts_.loaded_pages;
     counts_.page_bytes -= page.bytes;
     ++counts_.evicted_pages;
@@ -233,7 +236,7 @@ uint32_t UnwindTables::NextEpoch() {
   const uint64_t budget = memory_.memory().budget_bytes();
   bytes_left_ = std::min(bytes_left_ + BytesPerPeriod(budget), BytesAfterQuietTimes(budget));
   if (under_way_ == 0) granted_bytes_ = 0;
-  warm_bytes_left_ = WarmBytesPerPeriod(budget) - std::min(WarmBytesPerPeriod(budget), granted_bytes_);
+  warm_bytes_left_ = BytesPerPeriod(budget) - std::min(BytesPerPeriod(budget), granted_bytes_);
   ++epoch_;
   RequestWhatWasMissed();
   return epoch_;

@@ -129,6 +129,7 @@ class UnwindTables {
   uint64_t bytes_left_;               // of pages that may go in this period
   uint64_t warm_bytes_left_;          // of pages in use, as far as no page may evict them yet
   uint64_t granted_bytes_ = 0;        // of pages in use that may go for pages under way
+  uint64_t freed_bytes_ = 0;          // by eviction, and not taken by pages again
   uint64_t eviction_free_after_ = 0;  // waits of the SharedMemory after which the last eviction has made room
   Counts counts_;
 };
