@@ -14,7 +14,7 @@
 
 enum {
 	COPY_WINDOW_NS = 100 * 1000 * 1000,
-	COPY_WAKEUP_NS = 20 * 1000 * 1000,
+	COPY_WAKEUP_NS = 4 * 1000 * 1000,
 };
 
 /* The last block may begin anywhere below the limit. */

@@ -172,7 +172,8 @@ void Unwinder::OnSample(const RawSample& sample, Process& process, Deliver deliv
   ++counts_.copied;
   StackWalker::Walked walked;
   bool is_final = Walk(sample.stack, *code, walked, missing);
-  if (!is_final) RequestPagesOn(sample.stack, *code);
+  // Once per page that is missing: this takes as long as ten walks.
+  if (!is_final && !waiting_.contains(missing)) RequestPagesOn(sample.stack, *code);
   if (is_final && walked.stop == KILN_STOP_RANGE_UNKNOWN) {
     const uint64_t version = process.mappings->version();
     const ProcessAddress address(LastAddress(walked.words));
