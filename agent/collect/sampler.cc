@@ -41,8 +41,8 @@ struct RingDeleter {
 using Link = std::unique_ptr<bpf_link, LinkDeleter>;
 
 // A ring takes one second of samples of average size, so that a reader that is kept off the CPU for that long loses
-// nothing, nor copies of stacks when a program starts: 256 KiB at 99 Hz, 2 MiB at 997 Hz, 4 MiB at most.
-constexpr uint32_t kAverageRecordBytes = 2048;
+// nothing, nor copies of stacks when a program starts: 512 KiB at 99 Hz, 4 MiB at 997 Hz and above.
+constexpr uint32_t kAverageRecordBytes = 4096;
 constexpr uint32_t kMinRingBytes = 256 * 1024;
 constexpr uint32_t kMaxRingBytes = 4 * 1024 * 1024;
 // Bytes of stacks that may be copied within 100 ms, in sizes of the ring; the reader empties it when it is half full.

@@ -32,7 +32,7 @@ struct TableCompiler::Table {
   uint32_t number = 0;
   const symbolizer::ElfFile* elf = nullptr;
   DebugFilePlaces places;
-  std::vector<bool> done;  // by page
+  std::vector<bool> done;    // by page
   uint32_t next = 0;         // no page below it is left
   uint32_t next_cached = 0;  // no page below it is left in the cache
 };

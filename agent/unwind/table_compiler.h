@@ -43,8 +43,8 @@ class TableCompiler {
 
   // `table` names the object file, always the same one. `elf` must stay. `places` is where its debug file may be.
   CompiledPage Compile(uint32_t table, const symbolizer::ElfFile& elf, const DebugFilePlaces& places, uint32_t page);
-  // Adds up to `limit` pages of a table that nobody has asked for yet and that the cache has. False if there are no more
-  // of them. Other arguments as Compile's.
+  // Adds up to `limit` pages of a table that nobody has asked for yet and that the cache has. False if there are no
+  // more of them. Other arguments as Compile's.
   bool TakeCached(uint32_t table, const symbolizer::ElfFile& elf, const DebugFilePlaces& places, size_t limit,
                   std::vector<CompiledPage>& pages);
   // A page that nobody has asked for yet, of an object file of which others were compiled: code is run more than once,

@@ -61,8 +61,8 @@ class StormTest(harness.KilnTest):
         (truth,) = harness.truths(done.stdout)
         return truth
 
-    def assert_appear(self, count, expected, what):
-        least = 0.99 * expected - 3 * math.sqrt(expected)
+    def assert_appear(self, count, expected, what, part=0.99):
+        least = part * expected - 3 * math.sqrt(expected)
         self.assertGreaterEqual(count, least, f"{what}: {count} samples of {expected:.0f}")
 
     def check(self, mode):
@@ -76,7 +76,8 @@ class StormTest(harness.KilnTest):
                 # From the first sample on: what is not in main is the process's start, and a little of its end.
                 outside_ns = truth["on_cpu_ns"] - truth["in_main_ns"]
                 outside = storm.count(lambda sample: not sample.has("main") and not chains.cut_reason(sample))
-                self.assert_appear(outside, hz * outside_ns / 1e9, "outside of main")
+                # Some of them may be cut: those are counted below.
+                self.assert_appear(outside, hz * outside_ns / 1e9, "outside of main", 0.94)
                 if hz == max(FREQUENCIES):  # 20 samples and more each
                     self.assertEqual(storm.labels("process.pid"), pids)
 
