@@ -13,6 +13,9 @@
 #include "bpf/user_regs.bpf.h"
 
 enum {
+	/* Where the stack's end is not known, what follows may be something else. */
+	UNBOUNDED_STACK_BYTES = 32767,
+	MAX_THREAD_STACK_BYTES = 64 << 20,
 	COPY_WINDOW_NS = 100 * 1000 * 1000,
 	COPY_WAKEUP_NS = 4 * 1000 * 1000,
 };
@@ -35,18 +38,19 @@ static __always_inline int walk_lacks_tables(int stop) {
 	return stop == KILN_STOP_PROCESS_UNKNOWN || stop == KILN_STOP_RANGE_UNKNOWN || stop == KILN_STOP_TABLE_MISSING;
 }
 
-/* How many bytes from `begin` on are worth copying. The first thread's stack ends where its arguments begin. */
+/*
+ * How many bytes there are from `begin` to where the stack ends; 0 if that isn't known. The first thread's stack ends where
+ * its arguments begin. C libraries put what the thread pointer points to above a thread's stack.
+ */
 static __always_inline __u64 stack_bytes_from(struct task_struct *task, __u64 begin) {
-	__u64 bytes = KILN_MAX_STACK_BYTES;
+	struct mm_struct *mm = TASK_READ(task, mm);
+	__u64 end = BPF_CORE_READ(mm, start_stack);
+	__u64 bytes;
 
-	if (TASK_READ(task, pid) == TASK_READ(task, tgid)) {
-		struct mm_struct *mm = TASK_READ(task, mm);
-		__u64 end = BPF_CORE_READ(mm, start_stack);
-
-		if (end > begin && end - begin < bytes)
-			bytes = end - begin;
-	}
-	return bytes;
+	if (TASK_READ(task, pid) != TASK_READ(task, tgid))
+		end = TASK_READ(task, KILN_THREAD_POINTER);
+	bytes = end - begin;
+	return bytes < MAX_THREAD_STACK_BYTES ? bytes : 0;
 }
 
 /* Takes `bytes` from this CPU's allowance. Returns 0 if there is not so much left. */
@@ -61,10 +65,12 @@ static __always_inline int take_allowance(struct copy_allowance *allowance, __u6
 	return 1;
 }
 
-/* Copies block by block, since the stack may end anywhere, and may have holes. Returns the number of bytes. */
-static __always_inline __u64 copy_stack(struct stack_copy *copy, __u64 begin, __u64 wanted) {
-	__u64 done = 0, end = 0;
-	__u32 holes = 0;
+/*
+ * Copies block by block, since the stack may end anywhere, and may have holes: beyond those only if `has_holes`. Sets bytes
+ * and holes of the header: in memory, for the verifier need not follow them.
+ */
+static __always_inline void copy_stack(struct stack_copy *copy, __u64 begin, __u64 wanted, int has_holes) {
+	__u64 done = 0;
 
 	for (int i = 0; i <= (KILN_MAX_STACK_BYTES + 1) / KILN_STACK_BLOCK; i++) {
 		__u64 address = begin + done;
@@ -75,14 +81,14 @@ static __always_inline __u64 copy_stack(struct stack_copy *copy, __u64 begin, __
 		if (block > wanted - done)
 			block = wanted - done;
 		block = MASKED(block - 1, KILN_STACK_BLOCK) + 1;
-		if (read_user(copy->stack + MASKED(done, KILN_MAX_STACK_BYTES + 1), block, address))
-			holes |= 1U << i;
+		if (!read_user(copy->stack + MASKED(done, KILN_MAX_STACK_BYTES + 1), block, address))
+			copy->header.stack_bytes = done + block;
+		else if (has_holes)
+			copy->header.holes |= 1U << i;
 		else
-			end = done + block;
+			break;
 		done += block;
 	}
-	copy->header.holes = holes;
-	return end;
 }
 
 /* Hands registers and stack over to `ring`. Returns 0 if the sample may announce them. */
@@ -92,7 +98,7 @@ static __always_inline int send_stack(struct kiln_perf_event_context *context, v
 	__u32 cpu = sample->cpu;
 	struct stack_copy *copy = bpf_map_lookup_elem(&stack_copies, &cpu);
 	__u64 flags = BPF_RB_NO_WAKEUP, waiting = bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA);
-	__u64 begin, wanted, bytes = 0;
+	__u64 begin, all, wanted, bytes;
 
 	/* The walk has changed its registers by now. */
 	if (!copy || take_user_regs(context, task, sample->flags & KILN_SAMPLE_USER_MODE, &copy->header.regs))
@@ -111,13 +117,17 @@ static __always_inline int send_stack(struct kiln_perf_event_context *context, v
 	copy->header.exec_id = exec_id;
 	copy->header.holes = 0;
 	begin = REGS_SP(&copy->header.regs) - KILN_RED_ZONE_BYTES;
-	wanted = stack_bytes_from(task, begin);
+	all = stack_bytes_from(task, begin);
+	wanted = all ? all : UNBOUNDED_STACK_BYTES;
+	if (wanted > KILN_MAX_STACK_BYTES)
+		wanted = KILN_MAX_STACK_BYTES;
+	copy->header.stack_bytes = 0;
 	/* A copy must not take the room of samples. */
 	if (waiting < config.ring_bytes / 4 * 3 && take_allowance(&scratch->copies, sample->time_ns, wanted))
-		bytes = copy_stack(copy, begin, wanted);
+		copy_stack(copy, begin, wanted, all != 0);
 	else
 		count(KILN_COUNTER_STACK_COPIES_LIMITED);
-	bytes = MASKED(bytes, KILN_MAX_STACK_BYTES + 1);
+	bytes = MASKED(copy->header.stack_bytes, KILN_MAX_STACK_BYTES + 1);
 	copy->header.stack_bytes = bytes;
 	if (bpf_ringbuf_output(ring, copy, sizeof(struct kiln_stack) + bytes, flags)) {
 		count(KILN_COUNTER_STACK_COPIES_LOST);

@@ -46,8 +46,24 @@ struct mm_struct {
 	unsigned long start_stack; /* where the first thread's stack began */
 } KILN_RELOCATED;
 
+/* The thread pointer: arch/x86/include/asm/processor.h, arch/arm64/include/asm/processor.h (4.16+) */
+#if defined(KILN_X86)
+struct thread_struct {
+	unsigned long fsbase;
+} KILN_RELOCATED;
+#define KILN_THREAD_POINTER thread.fsbase
+#elif defined(KILN_ARM64)
+struct thread_struct {
+	struct {
+		unsigned long tp_value;
+	} uw;
+} KILN_RELOCATED;
+#define KILN_THREAD_POINTER thread.uw.tp_value
+#endif
+
 struct task_struct {
 	void *stack;
+	struct thread_struct thread;
 	struct mm_struct *mm;
 	__u64 self_exec_id; /* 64 bits since 5.7; counts the execs of the task and of those it was forked from */
 	unsigned int flags;

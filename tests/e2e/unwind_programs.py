@@ -97,7 +97,7 @@ PROGRAMS = (
             f"burn spends_budget in_main main {START}",
         ),
     ),
-    Program("destructors", "exceptions", (f"burn {CLEANUP}", *EXCEPTIONS), ("destructors",), excuses={"libgcc": 0.003}),
+    Program("destructors", "exceptions", (f"burn {CLEANUP}", *EXCEPTIONS), ("destructors",), excuses={"libgcc": 0.01}),
     Program("throws", "exceptions", EXCEPTIONS, ("throws",), above=(("tries", 0.95),), excuses={"libgcc": 0.01}),
     Program(
         "libraries_at_one_address",
