@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "agent/unwind/table_page.h"
+#include "agent/unwind/testing/temp_folder.h"
 #include "base/file.h"
 
 namespace kiln::agent {
@@ -57,6 +58,42 @@ TEST_F(TableWorkerTest, APageThatTheFileDoesNotHaveComesBackEmpty) {
   ASSERT_EQ(results.pages.size(), 1u);
   EXPECT_TRUE(results.pages[0].words.empty());
   EXPECT_EQ(worker.counts().failed_pages, 1u);
+}
+
+TEST_F(TableWorkerTest, MakesLikelyPagesOnceAlsoWhenTheyAreHurried) {
+  TableWorker worker([] {}, "");
+  worker.SetAhead(false);
+  for (uint32_t page = 0; page < 6; ++page) {
+    worker.CompileLikely({.table = 0, .elf = &elf_, .places = places_, .page = page});
+    worker.Hurry(0, page / 2);
+  }
+  worker.Hurry(7, 7);  // which nobody has asked for
+  worker.Finish();
+  std::multiset<uint32_t> made;
+  for (const CompiledPage& page : worker.Take().pages) made.insert(page.page);
+  EXPECT_EQ(made, (std::multiset<uint32_t>{0, 1, 2, 3, 4, 5}));
+}
+
+TEST_F(TableWorkerTest, TakesWhatTheCacheHasOfATable) {
+  const testing::TempFolder folder;
+  {
+    TableWorker worker([] {}, folder.path());
+    worker.SetAhead(false);
+    Request(worker, 1, 4);
+    worker.Finish();
+  }
+  std::atomic<int> wakes = 0;
+  TableWorker worker([&] { ++wakes; }, folder.path());
+  worker.TakeCached({.table = 0, .elf = &elf_, .places = places_, .page = 0});
+  worker.Finish();
+  const TableWorker::Results results = worker.Take();
+  EXPECT_TRUE(results.pages.empty());
+  std::set<uint32_t> taken;
+  for (const CompiledPage& page : results.ahead) taken.insert(page.page);
+  EXPECT_EQ(taken, (std::set<uint32_t>{0, 1, 2, 3}));
+  EXPECT_EQ(worker.counts().cached_pages, 4u);
+  EXPECT_EQ(worker.counts().pages, 0u) << "nobody has run it";
+  EXPECT_GE(wakes.load(), 1);
 }
 
 TEST_F(TableWorkerTest, TellsWhenReadersAreGoneAndWakes) {

@@ -61,6 +61,34 @@ TEST(DerivedRowsTest, AnalysesAGapOnceAndGivesItsRowsInParts) {
   EXPECT_TRUE(std::ranges::is_sorted(first.rows, {}, &UnwindRow::address));
 }
 
+TEST(DerivedRowsTest, AnalysesALargeGapInParts) {
+  constexpr uint64_t kFunctionBytes = 16;
+  std::string code;
+  while (code.size() < 2 * kDerivedPartBytes + 0x10000) code += "\x53\x90\x5b\xc3" + std::string(12, '\xcc');
+  const CodeExtent gap = Extent(0, code.size());
+  const ElfFile elf = Program(code);
+  DerivedRows derived(elf, KILN_NO_REGISTER);
+  // Across the border of two parts; then what the first page of one of them has.
+  ListSink across;
+  ASSERT_TRUE(derived.Fill(gap, Extent(kDerivedPartBytes - 0x1000, kDerivedPartBytes + 0x1000), across));
+  EXPECT_EQ(derived.counts().parts, 2u);
+  EXPECT_TRUE(std::ranges::is_sorted(across.rows, {}, &UnwindRow::address));
+  for (const UnwindRow& row : across.rows) {
+    const uint64_t in_function = (row.address.value() - kText) % kFunctionBytes;
+    const bool is_pushed = in_function == 1 || in_function == 2;
+    EXPECT_EQ(row.rule.cfa_register, KILN_X86_SP) << row.address.value();
+    EXPECT_EQ(row.rule.cfa_offset, is_pushed ? 16 : 8) << row.address.value();
+  }
+  ListSink again;
+  ASSERT_TRUE(derived.Fill(gap, Extent(kDerivedPartBytes, kDerivedPartBytes + 0x1000), again));
+  EXPECT_EQ(derived.counts().parts, 2u);
+  const auto border = std::ranges::lower_bound(across.rows, again.rows[0].address, {}, &UnwindRow::address);
+  EXPECT_TRUE(std::ranges::equal(std::ranges::subrange(border, across.rows.end()), again.rows,
+                                 [](const UnwindRow& a, const UnwindRow& b) {
+                                   return a.address == b.address && a.rule == b.rule;
+                                 }));
+}
+
 TEST(DerivedRowsTest, LosesTheTrackedRegister) {
   const ElfFile elf = Program(Functions());
   DerivedRows derived(elf, KILN_X86_BX);
