@@ -83,10 +83,9 @@ TEST(DerivedRowsTest, AnalysesALargeGapInParts) {
   ASSERT_TRUE(derived.Fill(gap, Extent(kDerivedPartBytes, kDerivedPartBytes + 0x1000), again));
   EXPECT_EQ(derived.counts().parts, 2u);
   const auto border = std::ranges::lower_bound(across.rows, again.rows[0].address, {}, &UnwindRow::address);
-  EXPECT_TRUE(std::ranges::equal(std::ranges::subrange(border, across.rows.end()), again.rows,
-                                 [](const UnwindRow& a, const UnwindRow& b) {
-                                   return a.address == b.address && a.rule == b.rule;
-                                 }));
+  EXPECT_TRUE(std::ranges::equal(
+      std::ranges::subrange(border, across.rows.end()), again.rows,
+      [](const UnwindRow& a, const UnwindRow& b) { return a.address == b.address && a.rule == b.rule; }));
 }
 
 TEST(DerivedRowsTest, LosesTheTrackedRegister) {

@@ -88,6 +88,7 @@ class FurtherMillion(unittest.TestCase):
         self.assertAlmostEqual(medians["further_million"]["name"], 1)
         self.assertAlmostEqual(medians["further_million"]["locate"], 0)
         self.assertAlmostEqual(medians["further_million"]["all"], 3)
+        self.assertAlmostEqual(medians["ring_bytes_per_further_sample"], 0)  # the same bytes in both
 
     def test_shows_a_whole_round_and_how_far_the_others_are(self):
         medians = {}
@@ -129,12 +130,12 @@ class Budgets(unittest.TestCase):
 class Table(unittest.TestCase):
     def test_marks_what_is_over_its_budget(self):
         result = figures.round_figures(MEASURED)
-        result["ring_bytes_per_sample"] = 351
+        result["ring_bytes_per_further_sample"] = 351
         text = figures.render({"hot": {997: result}})
         self.assertIn("2,000", text)  # exactly at the budget
         self.assertNotIn("2,000!", text)
         self.assertIn("350!", text)
-        self.assertIn("351", text)
+        self.assertIn("351.0", text)
 
     def test_says_a_dash_for_what_was_not_measured(self):
         measured = copy.deepcopy(MEASURED)
