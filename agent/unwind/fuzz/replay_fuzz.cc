@@ -153,12 +153,13 @@ void TryAnyMemory(Input input) {
 
 kiln_rule TakeRule(Input& input) {
   auto rule = input.Take<kiln_rule>();
-  rule.cfa_kind %= KILN_CFA_SIGNAL + 1;
+  rule.cfa_kind %= KILN_CFA_INDEXED + 1;
   rule.cfa_register %= KILN_REG_WORDS;
   rule.fp_kind %= KILN_VALUE_OF_REGISTER + 1;
   rule.fp_register %= KILN_REG_WORDS;
   rule.ra_kind %= KILN_VALUE_OF_REGISTER + 1;
   rule.ra_register %= KILN_REG_WORDS;
+  rule.cfa_index %= KILN_REG_WORDS;
   constexpr uint8_t kOther[] = {KILN_VALUE_SAME, KILN_VALUE_AT_CFA, KILN_VALUE_LOST};
   rule.other_kind = kOther[rule.other_kind % 3];
   rule.flags &= KILN_RULE_DERIVED | KILN_RULE_SIGNAL_FRAME;

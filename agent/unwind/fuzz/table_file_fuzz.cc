@@ -49,7 +49,7 @@ void WalkPage(const std::vector<uint32_t>& words, uint16_t machine) {
     const size_t at = page->rules_at + size_t{KILN_ROW_NUMBER(word) - KILN_FIRST_RULE} * KILN_RULE_WORDS;
     Check(at + KILN_RULE_WORDS <= words.size());
     std::memcpy(&rule, words.data() + at, sizeof(rule));
-    Check(rule.cfa_kind <= KILN_CFA_SIGNAL && rule.cfa_register < registers);
+    Check(rule.cfa_kind <= KILN_CFA_INDEXED && rule.cfa_register < registers && rule.cfa_index < registers);
   }
   const PageCounts counts = CountRows(words, machine);
   Check(counts.rows == page->row_count && counts.derived + counts.inexpressible <= counts.rows);
