@@ -19,6 +19,8 @@ import unittest
 import pprof
 
 HZ = 997
+# A sanitizer makes kiln many times slower, and so it disturbs what it measures: counts are coarse then.
+SANITIZED = bool(os.environ.get("KILN_SANITIZE"))
 TIMEOUT_SECONDS = 180  # for anything that a test waits for; far above what it takes
 
 
@@ -196,6 +198,8 @@ class KilnTest(unittest.TestCase):
             self.assert_share(profile.share(name), spent_ns / together, name, points)
 
     def assert_count(self, profile, on_cpu_ns, percent=3):
+        if SANITIZED:
+            percent = 20
         expected = HZ * on_cpu_ns / 1e9
         self.assertLessEqual(
             abs(profile.count() - expected), expected * percent / 100, f"{profile.count()} samples, not {expected:.0f}"
