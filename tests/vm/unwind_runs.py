@@ -109,7 +109,11 @@ def faults_of(program, truths, profile):
         lambda sample: sample.labels.get("process.executable.name") not in SHELLS
     )
     seen = Comparison(program, samples)
-    faults = [f"{count} samples of {stack}" for stack, count in seen.wrong.most_common(MOST_PROBLEMS)]
+    # What is excused of wrong stacks is excused here as well; one sample of so few may be more than its part.
+    known = {stack: count for stack, count in seen.wrong.items()
+             if any(stack[0].startswith(word) and count <= max(1, part * seen.total) for word, part in program.excuses.items())}
+    wrong = collections.Counter({stack: count for stack, count in seen.wrong.items() if stack not in known})
+    faults = [f"{count} samples of {stack}" for stack, count in wrong.most_common(MOST_PROBLEMS)]
     reasons, most = CUTS.get(program.title, (set(), 0))
     excused, cut = 0, collections.Counter()
     for sample in samples.samples:
