@@ -98,7 +98,7 @@ PROGRAMS = (
         ),
     ),
     Program("destructors", "exceptions", (f"burn {CLEANUP}", *EXCEPTIONS), ("destructors",), excuses={"libgcc": 0.01}),
-    Program("throws", "exceptions", EXCEPTIONS, ("throws",), above=(("tries", 0.95),), excuses={"libgcc": 0.01}),
+    Program("throws", "exceptions", EXCEPTIONS, ("throws",), above=(("tries", 0.9),), excuses={"libgcc": 0.01}),
     Program(
         "libraries_at_one_address",
         "plugins",
@@ -138,8 +138,8 @@ PROGRAMS = (
         ("FOLDER",),
         above=(("binds_all", 0.2), ("loads", 0.01)),
     ),
-    Program("linkage_table", "linkage", (f"calls_out main {START}",), above=(("calls_out", 0.95),)),
-    Program("linkage_table_ibt", "linkage_ibt", (f"calls_out main {START}",), above=(("calls_out", 0.95),)),
+    Program("linkage_table", "linkage", (f"calls_out main {START}",), above=(("calls_out", 0.9),)),
+    Program("linkage_table_ibt", "linkage_ibt", (f"calls_out main {START}",), above=(("calls_out", 0.9),)),
     Program(
         "rust",
         "rust",
