@@ -47,6 +47,13 @@ struct {
 /* Writer: agent/unwind, which counts it up now and then. The walk notes it in each page that it uses. */
 __u32 unwind_epoch = 0;
 
+/*
+ * Writer: agent/unwind, which counts it up before it waits for readers of the memory that it is going to reuse. A CPU may
+ * keep references to table memory from sample to sample, as long as this number stays: a walk that still finds the old
+ * one is among the readers that are waited for.
+ */
+__u32 unwind_generation = 0;
+
 /* A value of table memory: KILN_VALUE_BYTES, or NULL if there is none of that number. */
 static __always_inline void *table_value(__u32 number) {
 	__u32 chunk = number / KILN_CHUNK_VALUES;

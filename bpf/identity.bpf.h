@@ -24,6 +24,12 @@ struct {
 	__type(value, struct identity_slot);
 } identities SEC(".maps");
 
+static __always_inline struct identity_slot *find_identity_slot(__u32 tid) {
+	__u32 number = tid % KILN_IDENTITY_SLOTS;
+
+	return bpf_map_lookup_elem(&identities, &number);
+}
+
 /* The process id in the innermost pid namespace of `leader`, 0 if it has none any more. */
 static __always_inline __u32 namespaced_pid(struct task_struct *leader) {
 	struct pid *pid = TASK_READ(leader, thread_pid);

@@ -6,6 +6,7 @@
 #include "bpf/counters.bpf.h"
 #include "bpf/kernel.bpf.h"
 #include "bpf/scratch.bpf.h"
+#include "bpf/walk.bpf.h"
 
 /*
  * tgid -> kiln_ref of its struct kiln_process. Writer: agent/collect/sampler.cc. The value is written and read in one
@@ -30,30 +31,53 @@ enum {
 	PROCESS_STAMP = offsetof(struct kiln_process, stamp) / 4,
 };
 
-/* Lets the walk know the code of the process, if what is known of it holds. Else its ranges stay empty. Returns 0 if so. */
-static __always_inline int enter_process(struct scratch *scratch, __u64 start_ns, __u32 tgid, __u32 exec_id,
-					 __u64 exec_pages) {
-	__u64 *entry = bpf_map_lookup_elem(&processes, &tgid);
+/*
+ * Counted up after each change of `processes`, and of what it leads to. Writers: agent/collect/sampler.cc, mark_stale.
+ * What a CPU remembers of processes under another number is void.
+ */
+__u32 process_generation = 0;
+
+/* Takes what is known of process `tgid` over into `entry`. Returns 0 if something is, and it is not stale. */
+static __always_inline int load_process(struct process_entry *entry, __u32 tgid, __u32 generation) {
+	__u64 *found = bpf_map_lookup_elem(&processes, &tgid);
 	const void *value;
 	kiln_ref ref;
 	__u32 at;
 
-	if (!entry)
+	if (!found)
 		return -1;
-	ref = *entry;
+	ref = *found;
 	value = table_value(ref_value(ref));
 	if (!value)
 		return -1;
 	at = ref_word(ref);
-	if (long_at(value, at / 2) != start_ns || word_at(value, at + PROCESS_TGID) != tgid ||
-	    word_at(value, at + PROCESS_EXEC_ID) != exec_id || word_at(value, at + PROCESS_STALE) ||
-	    long_at(value, at / 2 + PROCESS_EXEC_PAGES) != exec_pages)
+	if (word_at(value, at + PROCESS_TGID) != tgid || word_at(value, at + PROCESS_STALE))
 		return -1;
-	scratch->record.sample.snapshot = word_at(value, at + PROCESS_SNAPSHOT);
-	scratch->walk.ranges = word_at(value, at + PROCESS_RANGES);
-	scratch->walk.range_count = word_at(value, at + PROCESS_RANGE_COUNT);
-	scratch->walk.stamp = word_at(value, at + PROCESS_STAMP);
-	scratch->walk.process_flags = word_at(value, at + PROCESS_FLAGS);
+	entry->start_ns = long_at(value, at / 2);
+	entry->exec_pages = long_at(value, at / 2 + PROCESS_EXEC_PAGES);
+	entry->tgid = tgid;
+	entry->exec_id = word_at(value, at + PROCESS_EXEC_ID);
+	entry->generation = generation;
+	entry->snapshot = word_at(value, at + PROCESS_SNAPSHOT);
+	entry->stamp = word_at(value, at + PROCESS_STAMP);
+	entry->ranges = word_at(value, at + PROCESS_RANGES);
+	entry->range_count = word_at(value, at + PROCESS_RANGE_COUNT);
+	entry->flags = word_at(value, at + PROCESS_FLAGS);
+	return 0;
+}
+
+/* Lets the walk know the code of the process, if what is known of it holds. Else its ranges stay empty. Returns 0 if so. */
+static __always_inline int enter_process(struct scratch *scratch, __u64 start_ns, __u32 tgid, __u32 exec_id,
+					 __u64 exec_pages) {
+	struct process_entry *entry = process_entry_for(scratch, tgid);
+	__u32 generation = process_generation;
+
+	if ((entry->tgid != tgid || entry->generation != generation) && load_process(entry, tgid, generation))
+		return -1;
+	if (entry->start_ns != start_ns || entry->exec_id != exec_id || entry->exec_pages != exec_pages)
+		return -1;
+	scratch->record.sample.snapshot = entry->snapshot;
+	enter_code(scratch, entry->ranges, entry->range_count, entry->flags, entry->stamp);
 	return 0;
 }
 
@@ -69,9 +93,11 @@ static __always_inline void mark_stale(__u32 tgid) {
 	ref = *entry;
 	value = table_value(ref_value(ref));
 	at = ref_word(ref);
-	if (value && word_at(value, at + PROCESS_TGID) == tgid &&
-	    (word_at(value, at + PROCESS_FLAGS) & KILN_PROCESS_REPLACES_CODE))
-		((__u32 *)value)[MASKED(at + PROCESS_STALE, KILN_VALUE_WORDS)] = 1;
+	if (!value || word_at(value, at + PROCESS_TGID) != tgid || word_at(value, at + PROCESS_STALE) ||
+	    !(word_at(value, at + PROCESS_FLAGS) & KILN_PROCESS_REPLACES_CODE))
+		return;
+	((__u32 *)value)[MASKED(at + PROCESS_STALE, KILN_VALUE_WORDS)] = 1;
+	__sync_fetch_and_add(&process_generation, 1);
 }
 
 #endif

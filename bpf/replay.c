@@ -12,16 +12,23 @@ static struct scratch *get_scratch(void) {
 	return &state;
 }
 
+static _Thread_local struct row_memos memos;
+
+static struct row_memos *get_row_memos(void) {
+	return &memos;
+}
+
 void kiln_replay_walk(const struct kiln_replay *environment, const struct kiln_regs *regs, kiln_ref ranges,
 		      __u32 range_count, __u32 flags, struct kiln_replay_stack *stack) {
 	replay = environment;
 	state.regs = *regs;
 	state.walk.words = 0;
 	start_walk(&state);
-	state.walk.ranges = ranges;
-	state.walk.range_count = range_count;
-	state.walk.process_flags = flags;
-	state.walk.stamp = environment->stamp;
+	if (!environment->stamp) {
+		state.walk.range_validity = ~0ULL;
+		memset(state.code, 0, sizeof(state.code));
+	}
+	enter_code(&state, ranges, range_count, flags, environment->stamp);
 	push_native(&state, REGS_IP(&state.regs), 0);
 	stack->stop = regs_are_32bit(&state.regs) ? KILN_STOP_COMPAT_32BIT : walk_user_stack();
 	stack->derived = state.walk.derived;

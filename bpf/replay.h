@@ -28,7 +28,9 @@ struct kiln_replay {
 	/* Copies user memory. 0 on success, else *to may hold anything. */
 	int (*read_user)(void *context, void *to, __u32 bytes, uint64_t address);
 	__u32 epoch; /* for kiln_page.last_used */
-	__u32 stamp; /* kiln_process.stamp: rows are remembered on this thread as the kernel side does; 0 = not */
+	/* kiln_process.stamp: rows and pages are remembered on this thread as on a CPU by the kernel side; 0 = not */
+	__u32 stamp;
+	__u32 generation; /* pages are remembered under the same one only: another one for other table memory */
 };
 
 struct kiln_replay_stack {

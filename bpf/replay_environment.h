@@ -18,6 +18,7 @@
 static _Thread_local const struct kiln_replay *replay;
 
 #define unwind_epoch (replay->epoch)
+#define unwind_generation (replay->generation)
 
 static __always_inline void *table_value(__u32 number) {
 	return replay->table_value(replay->context, number);
@@ -28,6 +29,8 @@ static __always_inline int read_user(void *to, __u32 bytes, __u64 address) {
 }
 
 struct scratch;
+struct row_memos;
 static struct scratch *get_scratch(void);
+static struct row_memos *get_row_memos(void);
 
 #endif

@@ -17,6 +17,7 @@
 #include "bpf/scratch.bpf.h"
 #include "bpf/user_regs.bpf.h"
 #include "bpf/walk.bpf.h"
+#include "bpf/warm.bpf.h"
 #include "bpf/wire.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -105,7 +106,7 @@ int on_sample(struct kiln_perf_event_context *context) {
 	struct task_struct *task = current_task();
 	struct task_struct *leader;
 	struct identity_slot *slot;
-	__u32 slot_number;
+	struct row_memos *memos;
 	struct kiln_sample *sample;
 	struct scratch *scratch;
 	__u64 exec_pages = 0;
@@ -123,7 +124,9 @@ int on_sample(struct kiln_perf_event_context *context) {
 	if (!is_target(task, leader, &flags))
 		return 0;
 	scratch = get_scratch();
-	if (!scratch) {
+	memos = get_row_memos();
+	slot = find_identity_slot((__u32)pid_tgid);
+	if (!scratch || !memos || !slot) {
 		count(KILN_COUNTER_NO_SCRATCH);
 		return 0;
 	}
@@ -134,6 +137,9 @@ int on_sample(struct kiln_perf_event_context *context) {
 	}
 
 	sample = &scratch->record.sample;
+	if (sample->tid == (__u32)pid_tgid)
+		warm_last_walk(scratch, memos);
+	warm_first_step(scratch, memos, slot, pid_tgid >> 32, REGS_IP(&context->regs));
 	sample->version = KILN_WIRE_VERSION;
 	sample->type = KILN_RECORD_SAMPLE;
 	sample->time_ns = bpf_ktime_get_ns();
@@ -175,12 +181,6 @@ int on_sample(struct kiln_perf_event_context *context) {
 	    !send_stack(context, ring, scratch, task, (__u32)TASK_READ(task, self_exec_id), exec_pages))
 		sample->flags |= KILN_SAMPLE_HAS_STACK;
 
-	slot_number = (__u32)pid_tgid % KILN_IDENTITY_SLOTS;
-	slot = bpf_map_lookup_elem(&identities, &slot_number);
-	if (!slot) {
-		count(KILN_COUNTER_NO_SCRATCH);
-		return 0;
-	}
 	known = identity_is_known(slot, task, leader, (__u32)pid_tgid);
 	if (!known)
 		fill_identity(&scratch->record.identity, slot, task, leader);

@@ -20,8 +20,9 @@ struct record {
 };
 
 enum {
-	KILN_CODE_ENTRIES = 8, /* of walk.code, a power of two */
-	KILN_MEMO_ENTRIES = 512, /* a power of two; values of per-CPU maps hold at most 32 KiB */
+	KILN_CODE_ENTRIES = 128, /* of scratch.code, a power of two */
+	KILN_PROCESS_ENTRIES = 16, /* of scratch.processes, a power of two */
+	KILN_MEMO_ENTRIES = 4096, /* a power of two */
 	KILN_WINDOW_WORDS = 256, /* of the copy of the stack (stack_window.bpf.h); a power of two */
 	KILN_REGISTER_SLOTS = 64, /* words of scratch.registers, a power of two above KILN_REG_WORDS */
 };
@@ -32,14 +33,31 @@ enum {
 	KNOWN_NONE = KILN_NO_REGISTER,
 };
 
-/* What was found out about a piece of code, at most a page of its table; `end` 0 = nothing. */
+/* What was found out about a piece of code of a process, at most a page of its table; `end` 0 = nothing. */
 struct code_entry {
 	__u64 start; /* process addresses */
 	__u64 end;
 	__u64 base; /* where the page of the table begins */
+	__u64 validity; /* walk.validity; under another one this holds no more */
 	kiln_ref page; /* struct kiln_page */
+	__u32 stamp; /* kiln_process.stamp */
 	__u16 walker; /* enum kiln_walker */
 	__u16 tracked; /* kiln_directory.tracked */
+	__u32 row_count; /* of the page */
+};
+
+/* What is known of a process, as of process_generation. */
+struct process_entry {
+	__u64 start_ns; /* the rest as in struct kiln_process */
+	__u64 exec_pages;
+	__u32 tgid; /* 0 = empty */
+	__u32 exec_id;
+	__u32 generation;
+	__u32 snapshot;
+	__u32 stamp;
+	kiln_ref ranges;
+	__u32 range_count;
+	__u32 flags;
 };
 
 /*
@@ -50,6 +68,10 @@ struct row_memo {
 	__u64 key; /* address | epoch << 48: the pages behind hot rows shall count as used once per epoch */
 	__u32 stamp; /* kiln_process.stamp */
 	__u32 row;
+};
+
+struct row_memos {
+	struct row_memo rows[KILN_MEMO_ENTRIES];
 };
 
 struct walk {
@@ -65,12 +87,14 @@ struct walk {
 	__u32 derived; /* frames walked by derived rules */
 	__u32 process_flags; /* enum kiln_process_flags */
 	__u32 stamp; /* kiln_process.stamp, 0 = rows are not remembered */
+	__u64 validity; /* unwind_generation and unwind_epoch: what is remembered of table memory under another one is void */
 	union { /* the rule being applied */
 		struct kiln_rule rule;
 		__u32 rule_words[KILN_RULE_WORDS];
 	};
 	struct kiln_code_range range[2]; /* the last two that were used: most calls stay in a file or go to one other */
-	struct code_entry code[KILN_CODE_ENTRIES]; /* by bits 16 … 18 of the address */
+	__u32 range_stamp; /* of the process and at the time that they were found */
+	__u64 range_validity;
 	__u64 fetched[2]; /* what fetch_words read */
 };
 
@@ -87,11 +111,17 @@ struct scratch {
 		__u64 registers[KILN_REGISTER_SLOTS];
 	};
 	struct walk walk;
+	struct code_entry
+		code[KILN_CODE_ENTRIES]; /* by bits of the address above those of a page; outlives the sample */
+	struct process_entry processes[KILN_PROCESS_ENTRIES]; /* by bits of tgid; outlives the sample */
 	struct record record;
 	__u64 window[KILN_WINDOW_WORDS]; /* copy of a part of the user stack */
 	struct copy_allowance copies;
-	struct row_memo memos[KILN_MEMO_ENTRIES];
 };
+
+/* The places where what is known of code and of a process is remembered, if it is. */
+#define code_for(scratch, address) (&(scratch)->code[MASKED((address) >> KILN_PAGE_SHIFT, KILN_CODE_ENTRIES)])
+#define process_entry_for(scratch, tgid) (&(scratch)->processes[MASKED(tgid, KILN_PROCESS_ENTRIES)])
 
 #ifndef KILN_REPLAY
 struct {
@@ -105,6 +135,23 @@ static __always_inline struct scratch *get_scratch(void) {
 	__u32 zero = 0;
 
 	return bpf_map_lookup_elem(&scratch_map, &zero);
+}
+
+/*
+ * One entry per possible CPU (agent/collect/sampler.cc sets the number): values of per-CPU maps hold at most 32 KiB, and
+ * scratch has most of that.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct row_memos);
+} row_memos SEC(".maps");
+
+static __always_inline struct row_memos *get_row_memos(void) {
+	__u32 cpu = bpf_get_smp_processor_id();
+
+	return bpf_map_lookup_elem(&row_memos, &cpu);
 }
 #endif
 

@@ -26,8 +26,9 @@ __noinline int step_by_code(__u64 address) {
 
 	if (!scratch)
 		return KILN_STOP_NO_REGISTERS;
-	code = &scratch->walk.code[MASKED(address >> KILN_PAGE_SHIFT, KILN_CODE_ENTRIES)];
-	if (address < code->start || address >= code->end) {
+	code = code_for(scratch, address);
+	if (address < code->start || address >= code->end || code->stamp != scratch->walk.stamp ||
+	    code->validity != scratch->walk.validity) {
 		stop = find_code(address);
 		if (stop)
 			return stop;
@@ -45,13 +46,14 @@ __noinline int step_by_code(__u64 address) {
 /* One step of the walk on this CPU. Returns WALK_GOES_ON or why it ended. */
 __noinline int walk_step(void) {
 	struct scratch *scratch = get_scratch();
+	struct row_memos *memos = get_row_memos();
 	const struct row_memo *memo;
 	__u64 address;
 
-	if (!scratch)
+	if (!scratch || !memos)
 		return KILN_STOP_NO_REGISTERS;
 	address = REGS_IP(&scratch->regs) - scratch->walk.is_return_address;
-	memo = memo_for(scratch, address);
+	memo = memo_for(memos, address);
 	/* The key has room for 48 bits: what is no address must not look like one with an epoch. */
 	if (memo->key == memo_key(address) && memo->stamp == scratch->walk.stamp && memo->stamp && address >> 48 == 0)
 		return leave_plain_frame(scratch, memo->row, KILN_NO_REGISTER);
@@ -66,14 +68,27 @@ static __always_inline void start_walk(struct scratch *scratch) {
 	scratch->walk.window_bytes = 0;
 	scratch->walk.ranges = 0;
 	scratch->walk.range_count = 0;
-	scratch->walk.next_slot = 0;
 	scratch->walk.derived = 0;
 	scratch->walk.process_flags = 0;
 	scratch->walk.stamp = 0;
-	scratch->walk.range[0].end = 0;
-	scratch->walk.range[1].end = 0;
-	for (int i = 0; i < KILN_CODE_ENTRIES; i++)
-		scratch->walk.code[i].end = 0;
+}
+
+/* Lets the walk know the code of a process (struct kiln_process). */
+static __always_inline void enter_code(struct scratch *scratch, kiln_ref ranges, __u32 range_count, __u32 flags,
+				       __u32 stamp) {
+	__u64 validity = (__u64)unwind_generation << 32 | unwind_epoch;
+
+	scratch->walk.ranges = ranges;
+	scratch->walk.range_count = range_count;
+	scratch->walk.process_flags = flags;
+	scratch->walk.stamp = stamp;
+	scratch->walk.validity = validity;
+	if (scratch->walk.range_stamp != stamp || scratch->walk.range_validity != validity) {
+		scratch->walk.range[0].end = 0;
+		scratch->walk.range[1].end = 0;
+		scratch->walk.range_stamp = stamp;
+		scratch->walk.range_validity = validity;
+	}
 }
 
 enum {

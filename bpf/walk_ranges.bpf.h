@@ -98,6 +98,7 @@ static __always_inline int find_page(const struct kiln_code_range *range, __u64 
 		return KILN_STOP_TABLE_MISSING;
 	note_page_use(value, ref_word(page));
 	code->page = page;
+	code->row_count = word_at(value, ref_word(page) + 1) & 0xffff;
 	code->tracked = word_at(directory, at + DIRECTORY_TRACKED_WORD) & 0xff;
 	code->base = base;
 	if (code->start < base)
@@ -108,8 +109,8 @@ static __always_inline int find_page(const struct kiln_code_range *range, __u64 
 }
 
 /*
- * Finds out what is known of the code at `address` and enters it into its place in walk.code. A global function: the walk
- * comes here only when that place holds something else. Returns 0 or an enum kiln_stop.
+ * Finds out what is known of the code at `address` and enters it into its place in scratch.code. A global function: the
+ * walk comes here only when that place holds something else. Returns 0 or an enum kiln_stop.
  */
 __noinline int find_code(__u64 address) {
 	struct scratch *scratch = get_scratch();
@@ -126,10 +127,12 @@ __noinline int find_code(__u64 address) {
 	range = &scratch->walk.range[slot & 1];
 	if (range->walker == KILN_WALKER_NONE)
 		return range->ref > KILN_STOP_ROOT && range->ref < KILN_STOP_COUNT ? range->ref : KILN_STOP_NO_CFI;
-	code = &scratch->walk.code[MASKED(address >> KILN_PAGE_SHIFT, KILN_CODE_ENTRIES)];
+	code = code_for(scratch, address);
 	code->start = range->start;
 	code->end = range->end;
 	code->walker = range->walker;
+	code->stamp = scratch->walk.stamp;
+	code->validity = scratch->walk.validity;
 	if (range->walker == KILN_WALKER_TABLE) {
 		stop = find_page(range, address, code);
 		if (stop) {

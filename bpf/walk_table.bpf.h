@@ -32,14 +32,17 @@ static __always_inline __u64 bisect_rows(const void *value, __u64 rows, __u64 lo
 	return low - 1 + found;
 }
 
-/* The row in force at byte `offset` of the page at `page` (words from the start of the value). */
-static __always_inline __u32 find_row(const void *value, __u64 page, __u32 offset) {
+/* The row in force at byte `offset` of the page at `page` (words from the start of the value), which has `row_count`. */
+static __always_inline __u32 find_row(const void *value, __u64 page, __u32 offset, __u32 row_count) {
 	__u64 block = page * 2 + PAGE_FIRST_ROW_HALVES + (offset >> KILN_BLOCK_SHIFT);
 	__u64 low = half_at(value, block);
 	__u64 count = (__u64)half_at(value, block + 1) - low;
 	__u64 rows = page + PAGE_ROWS_WORD;
-	__u64 row;
+	__u64 row, guess;
 
+	/* Rows are spread evenly enough: this brings them nearer while the index is on its way. */
+	guess = word_at(value, rows + ((__u64)offset * row_count >> KILN_PAGE_SHIFT));
+	OPAQUE(guess);
 	if (count < 8)
 		row = bisect_rows(value, rows, low, count, offset & 0xff, 3);
 	else
@@ -48,8 +51,8 @@ static __always_inline __u32 find_row(const void *value, __u64 page, __u32 offse
 }
 
 /* The memo's place for `address`. Calls are rarely closer than 4 bytes. */
-static __always_inline struct row_memo *memo_for(struct scratch *scratch, __u64 address) {
-	return &scratch->memos[MASKED(address >> 2 ^ address >> 12, KILN_MEMO_ENTRIES)];
+static __always_inline struct row_memo *memo_for(struct row_memos *memos, __u64 address) {
+	return &memos->rows[MASKED(address >> 2 ^ address >> 14, KILN_MEMO_ENTRIES)];
 }
 
 static __always_inline __u64 memo_key(__u64 address) {
@@ -60,15 +63,19 @@ static __always_inline __u64 memo_key(__u64 address) {
 static __always_inline int step_table(struct scratch *scratch, const struct code_entry *code, __u64 address) {
 	const void *value = table_value(ref_value(code->page));
 	__u32 page = ref_word(code->page);
-	struct row_memo *memo;
 	__u32 row;
 
 	if (!value)
 		return KILN_STOP_TABLE_MISSING;
-	row = find_row(value, page, (address - code->base) & ((1 << KILN_PAGE_SHIFT) - 1));
+	row = find_row(value, page, (address - code->base) & ((1 << KILN_PAGE_SHIFT) - 1), code->row_count);
 	if (KILN_ROW_KIND(row) != KILN_ROW_RULE) {
 		if (scratch->walk.stamp && code->tracked == KILN_NO_REGISTER && address >> 48 == 0) {
-			memo = memo_for(scratch, address);
+			struct row_memos *memos = get_row_memos();
+			struct row_memo *memo;
+
+			if (!memos)
+				return KILN_STOP_NO_REGISTERS;
+			memo = memo_for(memos, address);
 			memo->key = memo_key(address);
 			memo->stamp = scratch->walk.stamp;
 			memo->row = row;

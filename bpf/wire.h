@@ -94,9 +94,10 @@ enum kiln_frame_flags {
 	KILN_FRAME_RETURN_ADDRESS = 1 << 0, /* reached by a return address: names are looked up one byte before */
 };
 
+#define KILN_FRAME_PAYLOAD_MASK 0xffffffffffffULL
 #define KILN_FRAME_WORD(kind, flags, length, payload)                                                                  \
 	(((__u64)(kind) << 60) | ((__u64)(flags) << 56) | ((__u64)(length) << 48) |                                    \
-	 ((__u64)(payload)&0xffffffffffffULL))
+	 ((__u64)(payload)&KILN_FRAME_PAYLOAD_MASK))
 
 #define KILN_STOP(identifier, complete, text) KILN_STOP_##identifier,
 enum kiln_stop {

@@ -135,6 +135,7 @@ class Sampler::Impl {
     config->stack_bytes = kStackCopiesPerRing * config->ring_bytes;
     config->kernel_frames = KernelFrameLimit();
     bpf_map__set_max_entries(skeleton_->maps.stack_copies, static_cast<uint32_t>(cpu_count_));
+    bpf_map__set_max_entries(skeleton_->maps.row_memos, static_cast<uint32_t>(cpu_count_));
     if (!options_.filter_pids) bpf_map__set_max_entries(skeleton_->maps.target_pids, 1);
     if (!options_.filter_comm) bpf_map__set_max_entries(skeleton_->maps.comm_verdicts, 1024);
     if (options_.cgroups.empty()) bpf_map__set_autocreate(skeleton_->maps.target_cgroups, false);
@@ -325,15 +326,18 @@ Status Sampler::SetProcess(Pid pid, uint32_t reference) {
     if (errno == E2BIG) return absl::ResourceExhaustedError("the kernel side knows as many processes as it can");
     return ErrnoError(errno, "cannot enter process {}", pid.value);
   }
+  std::atomic_ref(impl_->skeleton_->bss->process_generation).fetch_add(1);
   return absl::OkStatus();
 }
 
 void Sampler::RemoveProcess(Pid pid) {
   const uint32_t key = static_cast<uint32_t>(pid.value);
   bpf_map__delete_elem(impl_->skeleton_->maps.processes, &key, sizeof(key), 0);
+  std::atomic_ref(impl_->skeleton_->bss->process_generation).fetch_add(1);
 }
 
 void Sampler::SetUnwindEpoch(uint32_t epoch) { std::atomic_ref(impl_->skeleton_->bss->unwind_epoch).store(epoch); }
+void Sampler::ForgetTables() { std::atomic_ref(impl_->skeleton_->bss->unwind_generation).fetch_add(1); }
 
 Status Sampler::SampleCpus(const std::vector<int>& cpus) { return impl_->SampleCpus(cpus); }
 std::vector<int> Sampler::StoppedCpus() { return impl_->StoppedCpus(); }

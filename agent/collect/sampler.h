@@ -68,6 +68,8 @@ class Sampler {
   void RemoveProcess(Pid pid);
   // What the walk notes from now on in the pages that it uses.
   void SetUnwindEpoch(uint32_t epoch);
+  // Walks that begin from now on use nothing that they remember of table memory.
+  void ForgetTables();
 
   // Opens one event on each CPU and starts sampling. Later calls follow CPUs that come and go: all are tried, the first
   // error comes back.

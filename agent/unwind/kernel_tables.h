@@ -21,6 +21,9 @@ class KernelTables : public ChunkSource {
   virtual void RemoveProcess(Pid pid) = 0;
   // What the walk notes from now on in the pages that it uses (kiln_page.last_used).
   virtual void SetEpoch(uint32_t epoch) = 0;
+  // Walks that begin from now on use nothing that they remember of table memory. To be called when memory is out of
+  // reach and before its readers are waited for: it is not free until both have happened.
+  virtual void Forget() = 0;
 };
 
 }  // namespace kiln::agent

@@ -19,6 +19,7 @@ class SamplerTables final : public KernelTables {
   Status SetProcess(Pid pid, kiln_ref process) override { return sampler_.SetProcess(pid, process); }
   void RemoveProcess(Pid pid) override { sampler_.RemoveProcess(pid); }
   void SetEpoch(uint32_t epoch) override { sampler_.SetUnwindEpoch(epoch); }
+  void Forget() override { sampler_.ForgetTables(); }
 
  private:
   Sampler& sampler_;

@@ -339,6 +339,7 @@ bool Unwinder::TakeResults(Deliver deliver) {
   const bool is_needed = !unplaced_.empty() || IsMemoryShort();
   if ((is_needed || now >= next_wait_ns_) && shared_.BeginWait()) {
     next_wait_ns_ = now + kWaitNs;
+    kernel_.Forget();
     worker_.AwaitReaders();
   }
   return has_results;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rows that the walk remembers by address (bpf/walk_table.bpf.h, struct row_memo).
+// What the walk remembers from sample to sample: rows by address, pages by code (bpf/scratch.bpf.h, struct row_memo and
+// struct code_entry).
 #include <gtest/gtest.h>
 
 #include <vector>
@@ -32,9 +33,10 @@ class WalkMemoTest : public ::testing::Test {
     process_.AddCode(kCode, kCode + 0x10000, table_);
   }
   kiln_directory* directory() { return process_.memory().At<kiln_directory>(table_); }
-  // What is remembered does not see that the page is gone.
+  // Rows are remembered beyond the page that they were found in.
   bool WalksByMemory() {
     directory()->pages[0] = KILN_PAGE_FAILED;
+    ++process_.generation;
     return process_.Walk().stop == KILN_STOP_ROOT;
   }
 
@@ -77,6 +79,31 @@ TEST_F(WalkMemoTest, RowsOfFilesThatTrackARegisterAreNot) {
   SetTable({{.place = 0, .a = 1}}, KILN_X86_R12);
   process_.Walk();
   EXPECT_FALSE(WalksByMemory());
+}
+
+TEST_F(WalkMemoTest, PagesAreRememberedWithinAGeneration) {
+  SetTable({{.place = 0, .a = 1}}, KILN_X86_R12);  // no row is
+  process_.Walk();
+  directory()->pages[0] = KILN_PAGE_FAILED;
+  EXPECT_EQ(process_.Walk().stop, KILN_STOP_ROOT);
+  ++process_.generation;
+  EXPECT_EQ(process_.Walk().stop, KILN_STOP_NO_CFI);
+}
+
+TEST_F(WalkMemoTest, PagesAreRememberedWithinAnEpoch) {
+  SetTable({{.place = 0, .a = 1}}, KILN_X86_R12);
+  process_.Walk();
+  process_.epoch = 2;
+  process_.Walk();
+  EXPECT_EQ(process_.memory().At<kiln_page>(directory()->pages[0])->last_used, 2u);
+}
+
+TEST_F(WalkMemoTest, OtherProcessesDoNotSharePages) {
+  SetTable({{.place = 0, .a = 1}}, KILN_X86_R12);
+  process_.Walk();
+  directory()->pages[0] = KILN_PAGE_FAILED;
+  ++process_.stamp;
+  EXPECT_EQ(process_.Walk().stop, KILN_STOP_NO_CFI);
 }
 
 TEST_F(WalkMemoTest, DerivedRowsAreCountedFromMemoryToo) {

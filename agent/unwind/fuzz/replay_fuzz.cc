@@ -94,8 +94,12 @@ void Walk(Surroundings& surroundings, const kiln_regs& regs, kiln_ref ranges, ui
   static uint32_t stamp = 0;
   ++stamp;
   surroundings.reads = 0;
-  const kiln_replay replay{
-      .context = &surroundings, .table_value = &TableValue, .read_user = &ReadUser, .epoch = 7, .stamp = stamp};
+  const kiln_replay replay{.context = &surroundings,
+                           .table_value = &TableValue,
+                           .read_user = &ReadUser,
+                           .epoch = 7,
+                           .stamp = stamp,
+                           .generation = stamp};
   const auto stack = std::make_unique<kiln_replay_stack>();
   kiln_replay_walk(&replay, &regs, ranges, range_count, flags, stack.get());
   const auto again = std::make_unique<kiln_replay_stack>();

@@ -30,6 +30,7 @@ class FakeKernel final : public KernelTables {
   }
   void RemoveProcess(Pid pid) override { processes.erase(pid); }
   void SetEpoch(uint32_t value) override { epoch = value; }
+  void Forget() override { ++times_forgotten; }
 
   // What was told about `pid`; nullptr if nothing was.
   const kiln_process* Process(Pid pid) {
@@ -53,6 +54,7 @@ class FakeKernel final : public KernelTables {
 
   std::map<Pid, kiln_ref> processes;
   uint32_t epoch = 0;
+  int times_forgotten = 0;
   Status add_chunk_status, set_process_status;
 
  private:

@@ -94,8 +94,12 @@ class ReplayProcess {
   }
   Walked WalkIn(const RangesRef& where, uint32_t flags = 0) {
     reads.clear();
-    const kiln_replay replay{
-        .context = this, .table_value = &TableValue, .read_user = &ReadUser, .epoch = epoch, .stamp = stamp};
+    const kiln_replay replay{.context = this,
+                             .table_value = &TableValue,
+                             .read_user = &ReadUser,
+                             .epoch = epoch,
+                             .stamp = stamp,
+                             .generation = generation};
     kiln_replay_walk(&replay, &regs, where.ref, where.count, flags, &stack_);
     return {.stop = static_cast<kiln_stop>(stack_.stop),
             .derived = stack_.derived,
@@ -108,7 +112,8 @@ class ReplayProcess {
   kiln_regs regs{};
   std::vector<kiln_code_range> ranges;
   uint32_t epoch = 1;
-  uint32_t stamp = 0;       // another one for each test that uses it: what is remembered outlives the test
+  uint32_t stamp = 0;  // another one for each test that uses it: what is remembered outlives the test
+  uint32_t generation = 1;
   std::vector<Read> reads;  // of user memory by the last walk, in order
 
  private:
