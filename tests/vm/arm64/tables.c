@@ -22,6 +22,7 @@ static struct table_image_file files[TABLE_IMAGE_MAX_FILES];
 static __u32 file_count;
 static __u32* first_value;
 static __u32 slot;
+static __u32 last_stamp;
 
 /* A chunk, mapped; NULL on failure. */
 static char* add_chunk(struct sampler* sampler, __u32 index) {
@@ -104,6 +105,11 @@ static __u32 append_ranges(struct kiln_code_range* ranges, __u32 count, const st
   return count;
 }
 
+/* What the CPUs remember of processes is void. */
+static void forget_processes(struct sampler* sampler) {
+  __atomic_fetch_add(&sampler->bss->process_generation, 1, __ATOMIC_SEQ_CST);
+}
+
 int tables_publish(struct sampler* sampler, const char* name, __u32 pid, __u64 start_ns,
                    const struct kiln_stack* stack) {
   __u64 ref = SLOTS_AT + slot * SLOT_WORDS;
@@ -131,15 +137,18 @@ int tables_publish(struct sampler* sampler, const char* name, __u32 pid, __u64 s
       .range_count = count,
       .ranges = ref + RANGES_IN_SLOT,
       .flags = KILN_PROCESS_ALL_KNOWN,
+      .stamp = ++last_stamp,
   };
   __atomic_thread_fence(__ATOMIC_RELEASE);
   if (bpf_map__update_elem(sampler->maps.processes, &pid, sizeof(pid), &ref, sizeof(ref), BPF_ANY)) {
     printf("runner: cannot enter process %u: %m\n", pid);
     return -1;
   }
+  forget_processes(sampler);
   return 0;
 }
 
 void tables_forget(struct sampler* sampler, __u32 pid) {
   bpf_map__delete_elem(sampler->maps.processes, &pid, sizeof(pid), 0);
+  forget_processes(sampler);
 }
