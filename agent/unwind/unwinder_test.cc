@@ -268,6 +268,14 @@ TEST_F(UnwinderTest, ExitEndsWhatTheKernelSideKnowsAndThoseOfThreadsDoNot) {
   EXPECT_EQ(kernel_.Process(kPid), nullptr);
 }
 
+TEST_F(UnwinderTest, WhatTheKernelSideRemembersIsVoidBeforeMemoryIsReused) {
+  Learn(kPid);
+  EXPECT_EQ(kernel_.times_forgotten, 0);
+  SideBand(ExitEvent{.pid = kPid, .tid = {kPid.value}});
+  EndBatch();
+  EXPECT_EQ(kernel_.times_forgotten, 1);
+}
+
 TEST_F(UnwinderTest, AThreadThatOutlivesTheFirstOneIsForgottenAtItsEnd) {
   Learn(kPid);
   SideBand(ExitEvent{.pid = kPid, .tid = {41}});
