@@ -5,6 +5,7 @@
 
 #include "bpf/counters.bpf.h"
 #include "bpf/kernel.bpf.h"
+#include "bpf/memory.bpf.h"
 #include "bpf/scratch.bpf.h"
 #include "bpf/walk.bpf.h"
 
@@ -67,9 +68,9 @@ static __always_inline int load_process(struct process_entry *entry, __u32 tgid,
 }
 
 /* Lets the walk know the code of the process, if what is known of it holds. Else its ranges stay empty. Returns 0 if so. */
-static __always_inline int enter_process(struct scratch *scratch, __u64 start_ns, __u32 tgid, __u32 exec_id,
-					 __u64 exec_pages) {
-	struct process_entry *entry = process_entry_for(scratch, tgid);
+static __always_inline int enter_process(struct memory *memory, struct scratch *scratch, __u64 start_ns, __u32 tgid,
+					 __u32 exec_id, __u64 exec_pages) {
+	struct process_entry *entry = process_for(memory, tgid);
 	__u32 generation = process_generation;
 
 	if ((entry->tgid != tgid || entry->generation != generation) && load_process(entry, tgid, generation))

@@ -12,10 +12,10 @@ static struct scratch *get_scratch(void) {
 	return &state;
 }
 
-static _Thread_local struct row_memos memos;
+static _Thread_local struct memory memory;
 
-static struct row_memos *get_row_memos(void) {
-	return &memos;
+static struct memory *get_memory(void) {
+	return &memory;
 }
 
 void kiln_replay_walk(const struct kiln_replay *environment, const struct kiln_regs *regs, kiln_ref ranges,
@@ -26,7 +26,7 @@ void kiln_replay_walk(const struct kiln_replay *environment, const struct kiln_r
 	start_walk(&state);
 	if (!environment->stamp) {
 		state.walk.range_validity = ~0ULL;
-		memset(state.code, 0, sizeof(state.code));
+		memset(memory.code, 0, sizeof(memory.code));
 	}
 	enter_code(&state, ranges, range_count, flags, environment->stamp);
 	push_native(&state, REGS_IP(&state.regs), 0);

@@ -29,8 +29,8 @@ static __always_inline int read_user(void *to, __u32 bytes, __u64 address) {
 }
 
 struct scratch;
-struct row_memos;
+struct memory;
 static struct scratch *get_scratch(void);
-static struct row_memos *get_row_memos(void);
+static struct memory *get_memory(void);
 
 #endif

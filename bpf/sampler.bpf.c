@@ -48,8 +48,8 @@ static __always_inline int take_kernel_stack(void *context, struct scratch *scra
 }
 
 /* The user stack behind the words that are there. Returns why it ended. */
-static __always_inline int take_user_stack(struct scratch *scratch, struct task_struct *task, __u64 start_ns,
-					   __u64 exec_pages) {
+static __always_inline int take_user_stack(struct memory *memory, struct scratch *scratch, struct task_struct *task,
+					   __u64 start_ns, __u64 exec_pages) {
 	__u32 tgid = scratch->record.sample.pid;
 	int stop;
 
@@ -58,7 +58,7 @@ static __always_inline int take_user_stack(struct scratch *scratch, struct task_
 		return KILN_STOP_DEPTH_LIMIT;
 	if (regs_are_32bit(&scratch->regs))
 		return KILN_STOP_COMPAT_32BIT;
-	if (enter_process(scratch, start_ns, tgid, (__u32)TASK_READ(task, self_exec_id), exec_pages))
+	if (enter_process(memory, scratch, start_ns, tgid, (__u32)TASK_READ(task, self_exec_id), exec_pages))
 		return KILN_STOP_PROCESS_UNKNOWN;
 	stop = walk_user_stack();
 	if (scratch->walk.derived)
@@ -106,7 +106,7 @@ int on_sample(struct kiln_perf_event_context *context) {
 	struct task_struct *task = current_task();
 	struct task_struct *leader;
 	struct identity_slot *slot;
-	struct row_memos *memos;
+	struct memory *memory;
 	struct kiln_sample *sample;
 	struct scratch *scratch;
 	__u64 exec_pages = 0;
@@ -124,9 +124,9 @@ int on_sample(struct kiln_perf_event_context *context) {
 	if (!is_target(task, leader, &flags))
 		return 0;
 	scratch = get_scratch();
-	memos = get_row_memos();
+	memory = get_memory();
 	slot = find_identity_slot((__u32)pid_tgid);
-	if (!scratch || !memos || !slot) {
+	if (!scratch || !memory || !slot) {
 		count(KILN_COUNTER_NO_SCRATCH);
 		return 0;
 	}
@@ -138,8 +138,8 @@ int on_sample(struct kiln_perf_event_context *context) {
 
 	sample = &scratch->record.sample;
 	if (sample->tid == (__u32)pid_tgid)
-		warm_last_walk(scratch, memos);
-	warm_first_step(scratch, memos, slot, pid_tgid >> 32, REGS_IP(&context->regs));
+		warm_last_walk(memory, scratch);
+	warm_first_step(memory, slot, pid_tgid >> 32, REGS_IP(&context->regs));
 	sample->version = KILN_WIRE_VERSION;
 	sample->type = KILN_RECORD_SAMPLE;
 	sample->time_ns = bpf_ktime_get_ns();
@@ -171,7 +171,8 @@ int on_sample(struct kiln_perf_event_context *context) {
 		sample->user_stop = KILN_STOP_NO_REGISTERS;
 	} else if (REGS_IP(&scratch->regs) || REGS_SP(&scratch->regs)) {
 		exec_pages = code_pages(task);
-		sample->user_stop = take_user_stack(scratch, task, TASK_READ(leader, start_boottime), exec_pages);
+		sample->user_stop =
+			take_user_stack(memory, scratch, task, TASK_READ(leader, start_boottime), exec_pages);
 	}
 	/* else a thread of the kernel's in a user process (io_uring's workers): its user registers are zero */
 

@@ -20,9 +20,6 @@ struct record {
 };
 
 enum {
-	KILN_CODE_ENTRIES = 128, /* of scratch.code, a power of two */
-	KILN_PROCESS_ENTRIES = 16, /* of scratch.processes, a power of two */
-	KILN_MEMO_ENTRIES = 4096, /* a power of two */
 	KILN_WINDOW_WORDS = 256, /* of the copy of the stack (stack_window.bpf.h); a power of two */
 	KILN_REGISTER_SLOTS = 64, /* words of scratch.registers, a power of two above KILN_REG_WORDS */
 };
@@ -31,47 +28,6 @@ enum {
 enum {
 	KNOWN_ALL = 0xfe, /* the frame was interrupted: the registers are those of the thread, or from a signal frame */
 	KNOWN_NONE = KILN_NO_REGISTER,
-};
-
-/* What was found out about a piece of code of a process, at most a page of its table; `end` 0 = nothing. */
-struct code_entry {
-	__u64 start; /* process addresses */
-	__u64 end;
-	__u64 base; /* where the page of the table begins */
-	__u64 validity; /* walk.validity; under another one this holds no more */
-	kiln_ref page; /* struct kiln_page */
-	__u32 stamp; /* kiln_process.stamp */
-	__u16 walker; /* enum kiln_walker */
-	__u16 tracked; /* kiln_directory.tracked */
-	__u32 row_count; /* of the page */
-};
-
-/* What is known of a process, as of process_generation. */
-struct process_entry {
-	__u64 start_ns; /* the rest as in struct kiln_process */
-	__u64 exec_pages;
-	__u32 tgid; /* 0 = empty */
-	__u32 exec_id;
-	__u32 generation;
-	__u32 snapshot;
-	__u32 stamp;
-	kiln_ref ranges;
-	__u32 range_count;
-	__u32 flags;
-};
-
-/*
- * The row that was found for an address. The same return addresses come again and again, and what holds for an address of
- * a process holds until another struct kiln_process is published for it, whatever becomes of the table. Plain rows only.
- */
-struct row_memo {
-	__u64 key; /* address | epoch << 48: the pages behind hot rows shall count as used once per epoch */
-	__u32 stamp; /* kiln_process.stamp */
-	__u32 row;
-};
-
-struct row_memos {
-	struct row_memo rows[KILN_MEMO_ENTRIES];
 };
 
 struct walk {
@@ -111,17 +67,10 @@ struct scratch {
 		__u64 registers[KILN_REGISTER_SLOTS];
 	};
 	struct walk walk;
-	struct code_entry
-		code[KILN_CODE_ENTRIES]; /* by bits of the address above those of a page; outlives the sample */
-	struct process_entry processes[KILN_PROCESS_ENTRIES]; /* by bits of tgid; outlives the sample */
 	struct record record;
 	__u64 window[KILN_WINDOW_WORDS]; /* copy of a part of the user stack */
 	struct copy_allowance copies;
 };
-
-/* The places where what is known of code and of a process is remembered, if it is. */
-#define code_for(scratch, address) (&(scratch)->code[MASKED((address) >> KILN_PAGE_SHIFT, KILN_CODE_ENTRIES)])
-#define process_entry_for(scratch, tgid) (&(scratch)->processes[MASKED(tgid, KILN_PROCESS_ENTRIES)])
 
 #ifndef KILN_REPLAY
 struct {
@@ -135,23 +84,6 @@ static __always_inline struct scratch *get_scratch(void) {
 	__u32 zero = 0;
 
 	return bpf_map_lookup_elem(&scratch_map, &zero);
-}
-
-/*
- * One entry per possible CPU (agent/collect/sampler.cc sets the number): values of per-CPU maps hold at most 32 KiB, and
- * scratch has most of that.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct row_memos);
-} row_memos SEC(".maps");
-
-static __always_inline struct row_memos *get_row_memos(void) {
-	__u32 cpu = bpf_get_smp_processor_id();
-
-	return bpf_map_lookup_elem(&row_memos, &cpu);
 }
 #endif
 

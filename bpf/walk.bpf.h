@@ -10,6 +10,7 @@
 #define KILN_WALK_BPF_H
 
 #include "bpf/arch.bpf.h"
+#include "bpf/memory.bpf.h"
 #include "bpf/scratch.bpf.h"
 #include "bpf/walk_ranges.bpf.h"
 #include "bpf/walk_table.bpf.h"
@@ -21,12 +22,13 @@
  */
 __noinline int step_by_code(__u64 address) {
 	struct scratch *scratch = get_scratch();
+	struct memory *memory = get_memory();
 	const struct code_entry *code;
 	int stop;
 
-	if (!scratch)
+	if (!scratch || !memory)
 		return KILN_STOP_NO_REGISTERS;
-	code = code_for(scratch, address);
+	code = code_for(memory, address);
 	if (address < code->start || address >= code->end || code->stamp != scratch->walk.stamp ||
 	    code->validity != scratch->walk.validity) {
 		stop = find_code(address);
@@ -46,14 +48,14 @@ __noinline int step_by_code(__u64 address) {
 /* One step of the walk on this CPU. Returns WALK_GOES_ON or why it ended. */
 __noinline int walk_step(void) {
 	struct scratch *scratch = get_scratch();
-	struct row_memos *memos = get_row_memos();
+	struct memory *memory = get_memory();
 	const struct row_memo *memo;
 	__u64 address;
 
-	if (!scratch || !memos)
+	if (!scratch || !memory)
 		return KILN_STOP_NO_REGISTERS;
 	address = REGS_IP(&scratch->regs) - scratch->walk.is_return_address;
-	memo = memo_for(memos, address);
+	memo = row_for(memory, address);
 	/* The key has room for 48 bits: what is no address must not look like one with an epoch. */
 	if (memo->key == memo_key(address) && memo->stamp == scratch->walk.stamp && memo->stamp && address >> 48 == 0)
 		return leave_plain_frame(scratch, memo->row, KILN_NO_REGISTER);

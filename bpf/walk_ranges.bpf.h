@@ -3,6 +3,7 @@
 #ifndef KILN_WALK_RANGES_BPF_H
 #define KILN_WALK_RANGES_BPF_H
 
+#include "bpf/memory.bpf.h"
 #include "bpf/scratch.bpf.h"
 
 enum {
@@ -109,16 +110,17 @@ static __always_inline int find_page(const struct kiln_code_range *range, __u64 
 }
 
 /*
- * Finds out what is known of the code at `address` and enters it into its place in scratch.code. A global function: the
+ * Finds out what is known of the code at `address` and enters it into its place in memory.code. A global function: the
  * walk comes here only when that place holds something else. Returns 0 or an enum kiln_stop.
  */
 __noinline int find_code(__u64 address) {
 	struct scratch *scratch = get_scratch();
+	struct memory *memory = get_memory();
 	const struct kiln_code_range *range;
 	struct code_entry *code;
 	int slot, stop;
 
-	if (!scratch)
+	if (!scratch || !memory)
 		return KILN_STOP_NO_REGISTERS;
 	slot = find_range(scratch, address);
 	if (slot < 0)
@@ -127,7 +129,7 @@ __noinline int find_code(__u64 address) {
 	range = &scratch->walk.range[slot & 1];
 	if (range->walker == KILN_WALKER_NONE)
 		return range->ref > KILN_STOP_ROOT && range->ref < KILN_STOP_COUNT ? range->ref : KILN_STOP_NO_CFI;
-	code = code_for(scratch, address);
+	code = code_for(memory, address);
 	code->start = range->start;
 	code->end = range->end;
 	code->walker = range->walker;

@@ -3,6 +3,7 @@
 #ifndef KILN_WALK_TABLE_BPF_H
 #define KILN_WALK_TABLE_BPF_H
 
+#include "bpf/memory.bpf.h"
 #include "bpf/scratch.bpf.h"
 #include "bpf/walk_frame.bpf.h"
 #include "bpf/walk_rule.bpf.h"
@@ -50,11 +51,6 @@ static __always_inline __u32 find_row(const void *value, __u64 page, __u32 offse
 	return word_at(value, rows + row);
 }
 
-/* The memo's place for `address`. Calls are rarely closer than 4 bytes. */
-static __always_inline struct row_memo *memo_for(struct row_memos *memos, __u64 address) {
-	return &memos->rows[MASKED(address >> 2 ^ address >> 14, KILN_MEMO_ENTRIES)];
-}
-
 static __always_inline __u64 memo_key(__u64 address) {
 	return address | (__u64)unwind_epoch << 48;
 }
@@ -70,12 +66,12 @@ static __always_inline int step_table(struct scratch *scratch, const struct code
 	row = find_row(value, page, (address - code->base) & ((1 << KILN_PAGE_SHIFT) - 1), code->row_count);
 	if (KILN_ROW_KIND(row) != KILN_ROW_RULE) {
 		if (scratch->walk.stamp && code->tracked == KILN_NO_REGISTER && address >> 48 == 0) {
-			struct row_memos *memos = get_row_memos();
+			struct memory *memory = get_memory();
 			struct row_memo *memo;
 
-			if (!memos)
+			if (!memory)
 				return KILN_STOP_NO_REGISTERS;
-			memo = memo_for(memos, address);
+			memo = row_for(memory, address);
 			memo->key = memo_key(address);
 			memo->stamp = scratch->walk.stamp;
 			memo->row = row;

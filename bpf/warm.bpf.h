@@ -7,8 +7,8 @@
 #define KILN_WARM_BPF_H
 
 #include "bpf/identity.bpf.h"
+#include "bpf/memory.bpf.h"
 #include "bpf/scratch.bpf.h"
-#include "bpf/walk_table.bpf.h"
 
 #define TOUCH(value)                                                                                                   \
 	({                                                                                                             \
@@ -21,25 +21,25 @@ enum {
 };
 
 /* What the last sample's frames were walked by: the same thread has most of its outer frames still. */
-static __always_inline void warm_last_walk(const struct scratch *scratch, struct row_memos *memos) {
+static __always_inline void warm_last_walk(struct memory *memory, const struct scratch *scratch) {
 	const struct kiln_sample *last = &scratch->record.sample;
 
 	for (__u32 i = 0; i < WARM_FRAMES && i < last->user_words; i++) {
 		__u64 word = scratch->record.words[MASKED(last->kernel_words + i, KILN_MAX_WORDS)];
 		__u64 address = (word & KILN_FRAME_PAYLOAD_MASK) - 1;
 
-		TOUCH(memo_for(memos, address)->key);
-		TOUCH(code_for(scratch, address)->start);
+		TOUCH(row_for(memory, address)->key);
+		TOUCH(code_for(memory, address)->start);
 	}
 }
 
 /* What every walk of the thread begins with. */
-static __always_inline void warm_first_step(struct scratch *scratch, struct row_memos *memos,
-					    const struct identity_slot *slot, __u32 tgid, __u64 ip) {
+static __always_inline void warm_first_step(struct memory *memory, const struct identity_slot *slot, __u32 tgid,
+					    __u64 ip) {
 	TOUCH(slot->tid);
-	TOUCH(process_entry_for(scratch, tgid)->start_ns);
-	TOUCH(memo_for(memos, ip)->key);
-	TOUCH(code_for(scratch, ip)->start);
+	TOUCH(process_for(memory, tgid)->start_ns);
+	TOUCH(row_for(memory, ip)->key);
+	TOUCH(code_for(memory, ip)->start);
 }
 
 #endif

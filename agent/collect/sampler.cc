@@ -135,7 +135,7 @@ class Sampler::Impl {
     config->stack_bytes = kStackCopiesPerRing * config->ring_bytes;
     config->kernel_frames = KernelFrameLimit();
     bpf_map__set_max_entries(skeleton_->maps.stack_copies, static_cast<uint32_t>(cpu_count_));
-    bpf_map__set_max_entries(skeleton_->maps.row_memos, static_cast<uint32_t>(cpu_count_));
+    bpf_map__set_max_entries(skeleton_->maps.memories, static_cast<uint32_t>(cpu_count_));
     if (!options_.filter_pids) bpf_map__set_max_entries(skeleton_->maps.target_pids, 1);
     if (!options_.filter_comm) bpf_map__set_max_entries(skeleton_->maps.comm_verdicts, 1024);
     if (options_.cgroups.empty()) bpf_map__set_autocreate(skeleton_->maps.target_cgroups, false);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the walk remembers from sample to sample: rows by address, pages by code (bpf/scratch.bpf.h, struct row_memo and
+// What the walk remembers from sample to sample: rows by address, pages by code (bpf/memory.bpf.h, struct row_memo and
 // struct code_entry).
 #include <gtest/gtest.h>
 

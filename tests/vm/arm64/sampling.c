@@ -88,7 +88,7 @@ struct sampler* sampling_start(void) {
   config->stack_bytes = 0; /* registers are enough */
   config->kernel_frames = KILN_MAX_KERNEL_FRAMES;
   bpf_map__set_max_entries(sampler->maps.stack_copies, cpus);
-  bpf_map__set_max_entries(sampler->maps.row_memos, cpus);
+  bpf_map__set_max_entries(sampler->maps.memories, cpus);
   error = sampler__load(sampler);
   print_verifier_cost(sampler->obj);
   if (error) {
