@@ -19,7 +19,7 @@ kiln doctor >doctor 2>&1
 echo $? >doctor.status
 load_sampler >verifier 2>&1
 echo $? >verifier.status
-kiln record -F 99 -o out.folded -o out.pb.gz -- /bin/shares 3 >record.stdout 2>record.stderr
+kiln record -F 99 -o out.folded -o out.pb.gz -- /bin/shares 6 >record.stdout 2>record.stderr
 echo $? >record.status
 kiln record -F 997 -o unwind.pb.gz -- /bin/run_unwind >unwind.stdout 2>unwind.stderr
 echo $? >unwind.status
