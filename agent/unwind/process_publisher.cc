@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/unwind/process_publisher.h"
 
+#include <atomic>
+
 namespace kiln::agent {
 
 StatusOr<RangesRef> ProcessPublisher::TakeRanges(std::span<const kiln_code_range> ranges, uint64_t version) {
@@ -75,7 +77,9 @@ void ProcessPublisher::Withdraw(Pid pid) {
 
 bool ProcessPublisher::IsTold(Pid pid, const Facts& facts, uint64_t version) const {
   const auto found = published_.find(pid);
-  return found != published_.end() && found->second.facts == facts && found->second.version == version;
+  if (found == published_.end() || found->second.facts != facts || found->second.version != version) return false;
+  auto* process = memory_.memory().At<kiln_process>(found->second.process);
+  return std::atomic_ref(process->stale).load(std::memory_order_relaxed) == 0;
 }
 
 const ProcessPublisher::Facts* ProcessPublisher::FactsOf(Pid pid) const {

@@ -37,7 +37,8 @@ class ProcessPublisher {
   Status Publish(Pid pid, const Facts& facts, std::span<const kiln_code_range> ranges, uint64_t version);
   // Takes back what was told about `pid`, if anything.
   void Withdraw(Pid pid);
-  // Whether just this was told about `pid`.
+  // Whether just this was told about `pid`, and the kernel side goes by it still: it does not once the process may have
+  // mapped other code (kiln_process.stale).
   bool IsTold(Pid pid, const Facts& facts, uint64_t version) const;
   // What was told about `pid`; nullptr if nothing was. Valid until the next change.
   const Facts* FactsOf(Pid pid) const;

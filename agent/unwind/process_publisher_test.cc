@@ -72,6 +72,18 @@ TEST_F(ProcessPublisherTest, WhatIsTakenBackIsFreeOnlyAfterItsReadersAreGone) {
   EXPECT_FALSE(shared_.has_retired());
 }
 
+TEST_F(ProcessPublisherTest, WhatTheKernelSideHoldsForStaleIsToldAgain) {
+  const ProcessPublisher::Facts facts = {1, 2, 3, 4, KILN_PROCESS_REPLACES_CODE};
+  EXPECT_FALSE(publisher_.IsTold({5}, facts, 9));
+  ASSERT_TRUE(publisher_.Publish({5}, facts, ranges_, 9).ok());
+  EXPECT_TRUE(publisher_.IsTold({5}, facts, 9));
+  EXPECT_FALSE(publisher_.IsTold({5}, facts, 10));
+  memory_.At<kiln_process>(kernel_.processes[{5}])->stale = 1;
+  EXPECT_FALSE(publisher_.IsTold({5}, facts, 9));
+  ASSERT_TRUE(publisher_.Publish({5}, facts, ranges_, 9).ok());
+  EXPECT_TRUE(publisher_.IsTold({5}, facts, 9));
+}
+
 TEST_F(ProcessPublisherTest, PublishingAgainReplacesWhatWasTold) {
   ASSERT_TRUE(Publish(1, 9, 1).ok());
   const uint64_t once = memory_.allocated_bytes();
