@@ -21,7 +21,7 @@ load_sampler >verifier 2>&1
 echo $? >verifier.status
 kiln record -F 99 -o out.folded -o out.pb.gz -- /bin/shares 6 >record.stdout 2>record.stderr
 echo $? >record.status
-kiln record -F 997 -o unwind.pb.gz -- /bin/run_unwind >unwind.stdout 2>unwind.stderr
+kiln record -F 997 --stats unwind.stats -o unwind.pb.gz -- /bin/run_unwind >unwind.stdout 2>unwind.stderr
 echo $? >unwind.status
 dmesg >dmesg
 
