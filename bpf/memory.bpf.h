@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
  * What a CPU remembers from sample to sample of the code and the processes that it has walked through, each thing in the
- * one place that its address or number leads to. None of it is ever wrong: see at each by what it becomes void.
+ * one place that its address or number leads to. See at each by what it becomes void.
  */
 #ifndef KILN_MEMORY_BPF_H
 #define KILN_MEMORY_BPF_H

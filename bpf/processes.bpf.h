@@ -34,7 +34,8 @@ enum {
 
 /*
  * Counted up after each change of `processes`, and of what it leads to. Writers: agent/collect/sampler.cc, mark_stale.
- * What a CPU remembers of processes under another number is void.
+ * What a CPU remembers of processes under another number is void. The number must be loaded before what it stands for: so it
+ * is on x86-64; arm64 may swap the loads.
  */
 __u32 process_generation = 0;
 
