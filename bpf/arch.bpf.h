@@ -23,6 +23,15 @@ static __always_inline int regs_are_32bit(const struct kiln_regs *regs) {
 #define REGS_FP(r) ((r)->bp)
 #define REGS_MODE_FIELD cs
 
+/*
+ * Whether the thread is inside of a system call: SYSCALL leaves the address behind itself in RCX, and every other way into
+ * the kernel makes orig_ax negative (arch/x86/entry/entry_64.S). A new program or a signal handler that is about to begin
+ * has other addresses in the two.
+ */
+static __always_inline int regs_are_in_syscall(const struct kiln_regs *regs) {
+	return (__s64)regs->orig_ax >= 0 && regs->cx == regs->ip;
+}
+
 /* A saved return address as an address. */
 static __always_inline __u64 code_pointer(__u64 saved) {
 	return saved;
@@ -46,6 +55,12 @@ static __always_inline int regs_are_32bit(const struct kiln_regs *regs) {
 #define REGS_SP(r) ((r)->sp)
 #define REGS_FP(r) ((r)->regs[KILN_ARM64_FP])
 #define REGS_MODE_FIELD pstate
+
+/* Not to be told from these registers (struct pt_regs has syscallno, struct user_pt_regs does not). */
+static __always_inline int regs_are_in_syscall(const struct kiln_regs *regs) {
+	(void)regs;
+	return 0;
+}
 
 /* Without the pointer authentication code, which fills the bits above user space's 48 (52 are given out on request only). */
 static __always_inline __u64 code_pointer(__u64 saved) {

@@ -29,7 +29,6 @@ void kiln_replay_walk(const struct kiln_replay *environment, const struct kiln_r
 		memset(memory.code, 0, sizeof(memory.code));
 	}
 	enter_code(&state, ranges, range_count, flags, environment->stamp);
-	push_native(&state, REGS_IP(&state.regs), 0);
 	stack->stop = regs_are_32bit(&state.regs) ? KILN_STOP_COMPAT_32BIT : walk_user_stack();
 	stack->derived = state.walk.derived;
 	stack->word_count = state.walk.words;

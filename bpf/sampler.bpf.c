@@ -53,8 +53,7 @@ static __always_inline int take_user_stack(struct memory *memory, struct scratch
 	__u32 tgid = scratch->record.sample.pid;
 	int stop;
 
-	start_walk(scratch);
-	if (!push_native(scratch, REGS_IP(&scratch->regs), 0))
+	if (!start_walk(scratch))
 		return KILN_STOP_DEPTH_LIMIT;
 	if (regs_are_32bit(&scratch->regs))
 		return KILN_STOP_COMPAT_32BIT;

@@ -62,10 +62,16 @@ __noinline int walk_step(void) {
 	return step_by_code(address);
 }
 
-/* Before the first step: the thread's registers are in scratch->regs. */
-static __always_inline void start_walk(struct scratch *scratch) {
+/*
+ * Before the first step: the thread's registers are in scratch->regs. Notes the innermost frame. A thread in a system call
+ * has the address behind the instruction, where another function may begin already (exit does not come back): like a
+ * return address. Returns 0 if there is no room.
+ */
+static __always_inline int start_walk(struct scratch *scratch) {
+	int in_syscall = regs_are_in_syscall(&scratch->regs);
+
 	scratch->walk.known = KNOWN_ALL;
-	scratch->walk.is_return_address = 0;
+	scratch->walk.is_return_address = in_syscall;
 	scratch->walk.near_stack_end = 0;
 	scratch->walk.window_bytes = 0;
 	scratch->walk.ranges = 0;
@@ -73,6 +79,7 @@ static __always_inline void start_walk(struct scratch *scratch) {
 	scratch->walk.derived = 0;
 	scratch->walk.process_flags = 0;
 	scratch->walk.stamp = 0;
+	return push_native(scratch, REGS_IP(&scratch->regs), in_syscall ? KILN_FRAME_RETURN_ADDRESS : 0);
 }
 
 /* Lets the walk know the code of a process (struct kiln_process). */

@@ -91,7 +91,7 @@ enum kiln_frame_kind {
 };
 
 enum kiln_frame_flags {
-	KILN_FRAME_RETURN_ADDRESS = 1 << 0, /* reached by a return address: names are looked up one byte before */
+	KILN_FRAME_RETURN_ADDRESS = 1 << 0, /* the code lies one byte before: behind a call, or behind a system call */
 };
 
 #define KILN_FRAME_PAYLOAD_MASK 0xffffffffffffULL

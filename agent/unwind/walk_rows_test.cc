@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <utility>
 #include <vector>
 
 #include "agent/unwind/testing/page.h"
@@ -87,6 +88,22 @@ TEST_F(WalkRowsTest, AReturnAddressIsLookedUpOneByteBefore) {
   EXPECT_EQ(process_.Walk().stop, KILN_STOP_DAMAGED);  // the last row, not unknown code
   process_.AddMemory(kStack, {kCodeEnd + 1});
   EXPECT_EQ(process_.Walk().stop, KILN_STOP_RANGE_UNKNOWN);
+}
+
+TEST_F(WalkRowsTest, BehindASystemCallTheCodeIsOneByteBefore) {
+  SetRows({RuleRow(0, KILN_SPECIAL_ROOT), {.place = 0x10, .a = 1}});  // exit, and the next function
+  process_.AddMemory(kStack, {0});
+  process_.regs.ip = process_.regs.cx = kCode + 0x10;
+  process_.regs.orig_ax = 60;
+  EXPECT_THAT(process_.Walk().frames, ElementsAre(ReturnTo(kCode + 0x10)));
+  process_.ClearMemory();  // the row of exit reads none
+  EXPECT_EQ(process_.Walk().stop, KILN_STOP_ROOT);
+  for (const auto& [orig_ax, cx] : {std::pair{~uint64_t{0}, kCode + 0x10}, std::pair{uint64_t{60}, kCode}}) {
+    process_.regs.orig_ax = orig_ax;
+    process_.regs.cx = cx;
+    EXPECT_THAT(process_.Walk().frames, ElementsAre(At(kCode + 0x10)));
+    EXPECT_EQ(process_.Walk().stop, KILN_STOP_READ_FAULT);
+  }
 }
 
 TEST_F(WalkRowsTest, SpecialRowsEndTheWalkWithTheirReason) {

@@ -40,9 +40,6 @@ STATIC_START = "__libc_start_call_main [depth_static] _start"
 # Until its tables are loaded, a process is unwound from a copy of the next 64 KiB of its stack: that ends in a huge
 # frame, and where the stack goes on elsewhere.
 BEFORE_TABLES = {"copied part of the stack ends": 0.15}
-# A handler returns to a system call that does not come back. A sample inside of it has the address behind it, where the
-# rules of the function have ended.
-SIGNAL_RETURN = {"libc": 0.02}
 # GCC moves what only exceptions reach into parts of their own. The unwinding library leaves the frames below by an
 # epilogue that no table can describe: hence the excuses.
 CLEANUP = f"Guard::~Guard() holds_guard.cold tries main {START}"
@@ -71,8 +68,8 @@ PROGRAMS = (
         ),
     ),
     Program("large_frames", "large_frame", (f"burn small huge large main {START}",), excuses=BEFORE_TABLES),
-    Program("signal_on_same_stack", "signals", (f"{HANDLER} {START}",), ("same",), excuses=SIGNAL_RETURN),
-    Program("signal_on_own_stack", "signals", (f"{HANDLER} {START}",), ("own",), excuses=BEFORE_TABLES | SIGNAL_RETURN),
+    Program("signal_on_same_stack", "signals", (f"{HANDLER} {START}",), ("same",)),
+    Program("signal_on_own_stack", "signals", (f"{HANDLER} {START}",), ("own",), excuses=BEFORE_TABLES),
     Program(
         "signal_anywhere",
         "interrupted",
@@ -85,7 +82,6 @@ PROGRAMS = (
             for handler in ("burn handler [libc] ", "")
         ),
         above=(("burn", 0.2), ("spin", 0.2)),
-        excuses=SIGNAL_RETURN,
     ),
     Program("vfork", "vfork_child", (f"burn in_child starts_child main {START}",)),
     Program(
