@@ -37,7 +37,7 @@ struct kiln_replay_stack {
 	__u32 stop; /* enum kiln_stop */
 	__u32 derived; /* frames reached by derived rules */
 	__u32 word_count;
-	uint64_t words[KILN_MAX_WORDS]; /* frame words as in a sample, leaf first; at least one frame */
+	uint64_t words[KILN_MAX_WORDS]; /* as in a sample (wire.h), leaf first; at least one frame */
 };
 
 /*

@@ -32,6 +32,7 @@ enum {
 
 struct walk {
 	__u32 words; /* used in record.words */
+	__u32 has_room; /* the last of them is KILN_FRAME_RETURNS with one frame */
 	__u32 known; /* register number, KNOWN_ALL or KNOWN_NONE */
 	__u32 is_return_address; /* IP is one: the code that the frame is in lies one byte before */
 	__u32 near_stack_end;

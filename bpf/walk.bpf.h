@@ -45,23 +45,6 @@ __noinline int step_by_code(__u64 address) {
 	}
 }
 
-/* One step of the walk on this CPU. Returns WALK_GOES_ON or why it ended. */
-__noinline int walk_step(void) {
-	struct scratch *scratch = get_scratch();
-	struct memory *memory = get_memory();
-	const struct row_memo *memo;
-	__u64 address;
-
-	if (!scratch || !memory)
-		return KILN_STOP_NO_REGISTERS;
-	address = REGS_IP(&scratch->regs) - scratch->walk.is_return_address;
-	memo = row_for(memory, address);
-	/* The key has room for 48 bits: what is no address must not look like one with an epoch. */
-	if (memo->key == memo_key(address) && memo->stamp == scratch->walk.stamp && memo->stamp && address >> 48 == 0)
-		return leave_plain_frame(scratch, memo->row, KILN_NO_REGISTER);
-	return step_by_code(address);
-}
-
 /*
  * Before the first step: the thread's registers are in scratch->regs. Notes the innermost frame. A thread in a system call
  * has the address behind the instruction, where another function may begin already (exit does not come back): like a
@@ -104,15 +87,54 @@ enum {
 	WALK_STRIDE = 40
 };
 
-/* Some steps. The verifier follows no more than 8192 jumps in a row: one loop around all steps would be too long for it. */
+/*
+ * Some steps: by the remembered rows right here, with what they change in registers, else by step_by_code. The verifier
+ * follows no more than 8192 jumps in a row: one loop around all steps would be too long for it. Returns WALK_GOES_ON or why
+ * the walk ended.
+ */
 __noinline int walk_some(void) {
+	struct scratch *scratch = get_scratch();
+	struct memory *memory = get_memory();
+	struct frame frame;
 	int stop;
 
+	if (!scratch || !memory)
+		return KILN_STOP_NO_REGISTERS;
+	frame.ip = REGS_IP(&scratch->regs);
+	frame.sp = REGS_SP(&scratch->regs);
+	frame.fp = REGS_FP(&scratch->regs);
 	for (int i = 0; i < WALK_STRIDE; i++) {
-		stop = walk_step();
+		__u64 from = frame.ip, address = from - scratch->walk.is_return_address;
+		const struct row_memo *memo = row_for(memory, address);
+
+		/* The key has room for 48 bits: what is no address must not look like one with an epoch. */
+		if (memo->key != memo_key(address) || memo->stamp != scratch->walk.stamp || !memo->stamp ||
+		    address >> 48) {
+			REGS_IP(&scratch->regs) = frame.ip;
+			REGS_SP(&scratch->regs) = frame.sp;
+			REGS_FP(&scratch->regs) = frame.fp;
+			stop = step_by_code(address);
+			if (stop != WALK_GOES_ON)
+				return stop;
+			frame.ip = REGS_IP(&scratch->regs);
+			frame.sp = REGS_SP(&scratch->regs);
+			frame.fp = REGS_FP(&scratch->regs);
+			continue;
+		}
+		stop = leave_frame(scratch, memo->row, &frame);
 		if (stop != WALK_GOES_ON)
 			return stop;
+		frame.ip = code_pointer(frame.ip);
+		if (frame.ip == 0)
+			return KILN_STOP_ROOT;
+		if (!push_return(scratch, frame.ip, from))
+			return KILN_STOP_DEPTH_LIMIT;
+		scratch->walk.known = KNOWN_NONE;
+		scratch->walk.is_return_address = 1;
 	}
+	REGS_IP(&scratch->regs) = frame.ip;
+	REGS_SP(&scratch->regs) = frame.sp;
+	REGS_FP(&scratch->regs) = frame.fp;
 	return WALK_GOES_ON;
 }
 

@@ -22,7 +22,12 @@
  *
  *     bit 63..60 kind   59..56 flags   55..48 length in words (this one included)   47..0 payload
  *
- * All frames leaf first.
+ * Callers mostly lie near their callees. Return addresses that do come as differences to the frame before, two to a word:
+ *
+ *     bit 63 set   62 two frames   61..31 difference of the second   30..0 of the first, both signed
+ *
+ * One stack has one form: a difference that fits is never sent as an address, and never in a word of its own where the
+ * word before has room. All frames leaf first.
  */
 #ifndef KILN_WIRE_H
 #define KILN_WIRE_H
@@ -40,7 +45,7 @@
 #endif
 
 enum {
-	KILN_WIRE_VERSION = 1,
+	KILN_WIRE_VERSION = 2,
 
 	/* perf_event_max_stack is 127 unless an administrator changed it; more kernel frames are cut (KERNEL_DEPTH_LIMIT). */
 	KILN_MAX_KERNEL_FRAMES = 127,
@@ -88,6 +93,12 @@ enum kiln_sample_flags {
 enum kiln_frame_kind {
 	KILN_FRAME_NATIVE =
 		1, /* payload: process address; length 2: the address stands in the next word (above 2^48) */
+};
+
+#define KILN_FRAME_RETURNS (1ULL << 63)
+#define KILN_FRAME_RETURNS_TWO (1ULL << 62)
+enum {
+	KILN_DIFFERENCE_BITS = 31
 };
 
 enum kiln_frame_flags {

@@ -5,14 +5,20 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "base/address.h"
 #include "bpf/wire.h"
 
 namespace kiln::agent {
 
-// Takes the next frame off the front of `words`; nullopt at the end, and for a frame that this version does not know,
-// which ends the stack (words is then empty).
+// Appends the frames in `words`, as the kernel side sends them, to `out` with an address each: KILN_FRAME_RETURNS
+// become KILN_FRAME_NATIVE. So stacks with the same outer frames end in the same words. What is no frame stays as it
+// is.
+void UnpackFrames(std::span<const uint64_t> words, std::vector<uint64_t>& out);
+
+// Takes the next frame off the front of unpacked `words`; nullopt at the end, and for a frame that this version does
+// not know, which ends the stack (words is then empty).
 inline std::optional<CodeAddress<ProcessAddress>> TakeFrame(std::span<const uint64_t>& words) {
   if (words.empty()) return std::nullopt;
   const uint64_t word = words.front();

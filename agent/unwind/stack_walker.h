@@ -21,7 +21,7 @@ class StackWalker {
   struct Walked {
     kiln_stop stop;
     bool derived;                     // some frame was reached by a derived rule
-    std::span<const uint64_t> words;  // frame words as in a sample, leaf first; valid until the next Walk
+    std::span<const uint64_t> words;  // frame words as in RawSample, leaf first; valid until the next Walk
   };
   // `version` names the contents of `ranges`, so that they are laid out once for many stacks. KILN_STOP_STACK_COPY_ENDS
   // where the walk needed memory that was not copied.
@@ -39,6 +39,7 @@ class StackWalker {
   uint32_t ranges_ref_ = 0;
   uint32_t range_count_ = 0;
   std::unique_ptr<kiln_replay_stack> result_;
+  std::vector<uint64_t> words_;
   // Of the walk under way.
   StackCopy stack_;
   bool left_copy_ = false;

@@ -20,6 +20,8 @@ constexpr uint64_t kWaitNs = 1'000'000'000;
 // A new period makes each CPU look up anew what it remembers of rows: often only where memory is short.
 constexpr uint64_t kEpochNs = 10'000'000'000;
 constexpr uint64_t kShortEpochNs = 1'000'000'000;
+// Pages made ahead that are put in place at once: about a millisecond, in which nothing else is done.
+constexpr size_t kMaxAheadAtOnce = 64;
 // Addresses outside of all known code that are looked for in vain before the kernel side stops asking.
 constexpr uint32_t kMaxUnknownAddresses = 16;
 
@@ -54,7 +56,8 @@ Unwinder::Unwinder(KernelTables& kernel, ProcessTable& processes, Locator& locat
       locator_(locator),
       memory_(kernel, options.memory_bytes),
       shared_(memory_),
-      worker_(std::move(wake), options.cache_folder),
+      wake_(std::move(wake)),
+      worker_(wake_, options.cache_folder),
       tables_(shared_, worker_),
       walker_(memory_),
       publisher_(kernel, shared_) {
@@ -308,6 +311,23 @@ void Unwinder::OnSideBand(const SideBandEvent& event) {
   }
 }
 
+void Unwinder::PlaceAhead(std::vector<PageId>& placed) {
+  for (size_t i = 0; i < kMaxAheadAtOnce && !ahead_.empty(); ++i) {
+    const CompiledPage page = std::move(ahead_.front());
+    ahead_.pop_front();
+    const PageId id{page.table, page.page};
+    if (!tables_.Lacks(id)) continue;
+    // They get half of the memory: the rest is for those that are needed.
+    if (IsMemoryShort() || !memory_.source_status().ok()) {
+      worker_.SetAhead(false);
+      ahead_.clear();
+    } else if (tables_.PlaceAhead(page)) {
+      placed.push_back(id);
+    }
+  }
+  if (!ahead_.empty()) wake_();
+}
+
 bool Unwinder::TakeResults(Deliver deliver) {
   TableWorker::Results results = worker_.Take();
   if (results.readers_gone) shared_.ReadersGone();
@@ -323,16 +343,8 @@ bool Unwinder::TakeResults(Deliver deliver) {
       unplaced_.push_back(std::move(page));
     }
   }
-  // Pages that were made ahead get half of the memory: the rest is for those that are needed.
-  for (const CompiledPage& page : results.ahead) {
-    const PageId id{page.table, page.page};
-    if (!tables_.Lacks(id)) continue;
-    if (IsMemoryShort() || !memory_.source_status().ok()) {
-      worker_.SetAhead(false);
-    } else if (tables_.PlaceAhead(page)) {
-      placed.push_back(id);
-    }
-  }
+  std::ranges::move(results.ahead, std::back_inserter(ahead_));
+  PlaceAhead(placed);
   for (const PageId id : placed) Retry(id, deliver);
   // A wait keeps the worker from pages for some milliseconds: only for memory that is needed, else now and then.
   const uint64_t now = MonotonicNs();

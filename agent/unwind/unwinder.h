@@ -5,6 +5,7 @@
 #include <absl/functional/function_ref.h>
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
@@ -52,7 +53,7 @@ class Unwinder {
   // What a finished sample is handed to.
   using Deliver = absl::FunctionRef<void(const RawSample&, const ProcessMoment&)>;
 
-  // `wake` is called on another thread when EndBatch has something to do.
+  // `wake` is called, also on another thread, when EndBatch has something to do.
   Unwinder(KernelTables& kernel, ProcessTable& processes, Locator& locator, const UnwinderOptions& options,
            std::function<void()> wake);
   ~Unwinder();
@@ -112,6 +113,8 @@ class Unwinder {
   void Retry(PageId page, Deliver deliver);
   // What is made without need gets half of the memory: the rest is for what is needed.
   bool IsMemoryShort() const { return memory_.allocated_bytes() > memory_.budget_bytes() / 2; }
+  // Puts some of the pages in place that were made ahead, and adds them to `placed`.
+  void PlaceAhead(std::vector<PageId>& placed);
   // False if the worker had done nothing.
   bool TakeResults(Deliver deliver);
   void DeliverWalked(RawSample sample, const StackWalker::Walked& walked, const ProcessMoment& moment, Deliver deliver);
@@ -125,6 +128,7 @@ class Unwinder {
   Locator& locator_;
   TableMemory memory_;
   SharedMemory shared_;
+  std::function<void()> wake_;
   TableWorker worker_;
   UnwindTables tables_;
   StackWalker walker_;
@@ -137,6 +141,7 @@ class Unwinder {
   absl::flat_hash_map<PageId, std::vector<std::unique_ptr<Waiting>>> waiting_;
   uint64_t waiting_bytes_ = 0;
   std::vector<CompiledPage> unplaced_;  // made, but there is no room yet
+  std::deque<CompiledPage> ahead_;      // made without need, not in place yet
   uint64_t epoch_began_ns_ = 0;
   uint64_t next_wait_ns_ = 0;
   Counts counts_;

@@ -245,6 +245,45 @@ TEST_F(WalkRowsTest, AStackOfExactlySoManyFramesIsWhole) {
   EXPECT_THAT(walked.frames, SizeIs(KILN_MAX_USER_FRAMES - 1));
 }
 
+TEST_F(WalkRowsTest, ReturnAddressesNearTheirCalleesShareAWord) {
+  constexpr uint64_t kFar = kCode + (uint64_t{1} << KILN_DIFFERENCE_BITS);
+  const kiln_ref table = process_.AddTable({MakePage({{.place = 0, .a = 1}})});
+  process_.AddCode(kCode, kCodeEnd, table);
+  process_.AddCode(kFar, kFar + 0x10000, table);
+  const std::vector<std::pair<std::vector<uint64_t>, uint32_t>> stacks = {
+      {{}, 1},
+      {{kCode + 9}, 2},
+      {{kCode + 9, kCode + 5}, 2},
+      {{kCode + 9, kCode + 5, kCode + 5}, 3},
+      {{kFar + 9}, 2},
+      {{kCode + 9, kFar + 9}, 3},
+      {{kCode + 9, kFar + 9, kFar + 1, kFar + 2, kFar + 3}, 5},
+      {{kFar + 9, kCode + 9, kCode + 1}, 4},
+  };
+  for (const auto& [returns, words] : stacks) {
+    std::vector<uint64_t> stack = returns;
+    stack.push_back(0);
+    process_.AddMemory(kStack, stack);
+    const auto walked = process_.Walk();
+    std::vector<testing::WalkedFrame> frames = {At(kCode)};
+    for (const uint64_t address : returns) frames.push_back(ReturnTo(address));
+    EXPECT_EQ(walked.frames, frames);
+    EXPECT_EQ(walked.word_count, words) << returns.size();
+  }
+}
+
+TEST_F(WalkRowsTest, DifferencesEndAtTheirLimits) {
+  constexpr int64_t kLimit = int64_t{1} << (KILN_DIFFERENCE_BITS - 1);
+  process_.regs.ip = kStack;
+  process_.AddCode(kStack, kStack + 0x1000, process_.AddTable({MakePage({{.place = 0, .a = 1}})}));
+  for (const int64_t difference : {-kLimit - 1, -kLimit, kLimit - 1, kLimit}) {
+    const uint64_t address = kStack + static_cast<uint64_t>(difference);
+    process_.AddMemory(kStack, {address});
+    const auto walked = process_.Walk();
+    EXPECT_THAT(walked.frames, ElementsAre(At(kStack), ReturnTo(address)));
+  }
+}
+
 TEST_F(WalkRowsTest, AddressesAbove48BitsTakeTwoWords) {
   SetRows({{.place = 0, .a = 1}});
   for (const uint64_t high : {uint64_t{1} << 47, uint64_t{1} << 48, uint64_t{1} << 63, ~uint64_t{0}}) {
@@ -252,7 +291,8 @@ TEST_F(WalkRowsTest, AddressesAbove48BitsTakeTwoWords) {
     const auto walked = process_.Walk();
     EXPECT_EQ(walked.stop, KILN_STOP_RANGE_UNKNOWN) << high;
     EXPECT_THAT(walked.frames, ElementsAre(At(kCode), ReturnTo(high)));
-    EXPECT_EQ(walked.word_count, high >> 48 == 0 ? 2u : 3u);
+    // Just below zero and just above are not far from each other.
+    EXPECT_EQ(walked.word_count, high >> 48 == 0 || high == ~uint64_t{0} ? 2u : 3u);
     process_.regs.ip = high;
     EXPECT_THAT(process_.Walk().frames, ElementsAre(At(high)));
     process_.regs.ip = kCode;
@@ -260,11 +300,15 @@ TEST_F(WalkRowsTest, AddressesAbove48BitsTakeTwoWords) {
 }
 
 TEST_F(WalkRowsTest, CodeJustBelow63BitsIsWalkedAndFillsTheRecord) {
-  // Two words each: the words run out before the depth does.
-  constexpr uint64_t kHigh = 0x7fffffffffff0000;
-  process_.AddCode(kHigh, kHigh + 0xffff, process_.AddTable({MakePage({{.place = 0, .a = 1}})}));
+  // Two words each, since they lie far from each other: the words run out before the depth does.
+  constexpr uint64_t kHigh = 0x7fffffffffff0000, kLower = kHigh - (uint64_t{1} << 40);
+  const kiln_ref table = process_.AddTable({MakePage({{.place = 0, .a = 1}})});
+  process_.AddCode(kLower, kLower + 0xffff, table);
+  process_.AddCode(kHigh, kHigh + 0xffff, table);
   process_.regs.ip = kHigh;
-  process_.AddMemory(kStack, std::vector<uint64_t>(KILN_MAX_WORDS / 2, kHigh + 1));
+  std::vector<uint64_t> stack;
+  for (size_t i = 0; i < KILN_MAX_WORDS / 2; ++i) stack.push_back((i % 2 == 0 ? kLower : kHigh) + 1);
+  process_.AddMemory(kStack, stack);
   const auto walked = process_.Walk();
   EXPECT_EQ(walked.stop, KILN_STOP_DEPTH_LIMIT);
   EXPECT_LT(walked.word_count, uint32_t{KILN_MAX_WORDS});

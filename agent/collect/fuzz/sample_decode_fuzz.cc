@@ -37,7 +37,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   while (input.Read(length)) {
     const auto record = input.Bytes(std::min<size_t>(length, input.remaining()));
     decoder.Decode(*record, batch);
-    words += record->size() / sizeof(uint64_t);
+    words += record->size() / sizeof(uint64_t) * 4;
     ++records;
   }
   Check(batch.size() + decoder.counts().malformed + decoder.counts().unknown_identity + decoder.counts().stacks ==
@@ -47,7 +47,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const RawSample sample = batch[i];
     Check(sample.identity != nullptr && sample.kernel_stop < KILN_STOP_COUNT && sample.user_stop < KILN_STOP_COUNT);
     Check(sample.identity->thread_comm.size() <= KILN_COMM_BYTES);
-    Check(sample.kernel.size() + sample.user.size() <= words);
+    Check(sample.kernel.size() + sample.user.size() <= words);  // two frames of up to two words from each
     Check(sample.stack.header == nullptr || sample.stack.bytes.size() <= KILN_MAX_STACK_BYTES);
     words -= sample.kernel.size() + sample.user.size();
     CheckFrames(sample.user);

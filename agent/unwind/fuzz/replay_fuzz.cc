@@ -111,13 +111,15 @@ void Walk(Surroundings& surroundings, const kiln_regs& regs, kiln_ref ranges, ui
     Check(again->stop == stack->stop && again->derived == stack->derived && again->word_count == stack->word_count);
     Check(std::equal(stack->words, stack->words + stack->word_count, again->words));
   }
+  std::vector<uint64_t> unpacked;
+  UnpackFrames({stack->words, stack->word_count}, unpacked);
   size_t frames = 0, words = 0;
-  std::span<const uint64_t> rest(stack->words, stack->word_count);
+  std::span<const uint64_t> rest(unpacked);
   while (TakeFrame(rest)) {
     ++frames;
-    words = stack->word_count - rest.size();
+    words = unpacked.size() - rest.size();
   }
-  Check(words == stack->word_count);
+  Check(words == unpacked.size());
   Check(frames <= KILN_MAX_USER_FRAMES && stack->derived <= frames);
 }
 

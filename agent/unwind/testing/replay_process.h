@@ -31,6 +31,9 @@ inline WalkedFrame ReturnTo(uint64_t address) { return {address, true}; }
 
 inline std::vector<WalkedFrame> FramesOf(std::span<const uint64_t> words) {
   std::vector<WalkedFrame> frames;
+  std::vector<uint64_t> unpacked;
+  UnpackFrames(words, unpacked);
+  words = unpacked;
   while (const auto frame = TakeFrame(words)) {
     frames.push_back({frame->address.value(), frame->role == AddressRole::kReturnAddress});
   }

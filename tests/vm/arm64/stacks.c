@@ -27,6 +27,30 @@ void stacks_add(struct stacks* stacks, const struct kiln_sample* sample, const _
   stacks->used++;
 }
 
+static void print_return(__u64* address, __u64 bits) {
+  *address += (__u64)((__s64)(bits << (64 - KILN_DIFFERENCE_BITS)) >> (64 - KILN_DIFFERENCE_BITS));
+  printf(" r%llx", (unsigned long long)*address);
+}
+
+static void print_frames(const struct stack* stack) {
+  __u64 address = 0;
+
+  for (int at = 0; at < stack->words;) {
+    __u64 word = stack->word[at];
+    int length = word >> 48 & 0xff;
+
+    if (word & KILN_FRAME_RETURNS) {
+      print_return(&address, word);
+      if (word & KILN_FRAME_RETURNS_TWO) print_return(&address, word >> KILN_DIFFERENCE_BITS);
+      at++;
+      continue;
+    }
+    address = length == 2 && at + 1 < stack->words ? stack->word[at + 1] : word & KILN_FRAME_PAYLOAD_MASK;
+    printf(" %s%llx", word >> 56 & KILN_FRAME_RETURN_ADDRESS ? "r" : "", (unsigned long long)address);
+    at += length ? length : 1;
+  }
+}
+
 void stacks_print_and_clear(struct stacks* stacks, const char* name) {
 #define KILN_STOP(identifier, complete, text) [KILN_STOP_##identifier] = #identifier,
   static const char* const stops[] = {
@@ -38,16 +62,7 @@ void stacks_print_and_clear(struct stacks* stacks, const char* name) {
     struct stack* stack = &stacks->stack[i];
 
     printf("stack %s %llu %s", name, (unsigned long long)stack->count, stops[stack->stop]);
-    for (int at = 0; at < stack->words;) {
-      __u64 word = stack->word[at];
-      int length = word >> 48 & 0xff;
-      int returned = word >> 56 & KILN_FRAME_RETURN_ADDRESS;
-      __u64 address = word & 0xffffffffffff;
-
-      if (length == 2 && at + 1 < stack->words) address = stack->word[at + 1];
-      printf(" %s%llx", returned ? "r" : "", (unsigned long long)address);
-      at += length ? length : 1;
-    }
+    print_frames(stack);
     printf("\n");
     free(stack->word);
   }
