@@ -32,6 +32,16 @@ FrameIndex Locator::Intern(const Frame& frame) {
   return index;
 }
 
+void Locator::Push(const Frame& frame) {
+  index_.prefetch(frame);
+  found_.push_back(frame);
+}
+
+void Locator::InternFound(std::vector<FrameIndex>& frames) {
+  for (const Frame& frame : found_) frames.push_back(Intern(frame));
+  found_.clear();
+}
+
 ObjectId Locator::FindObject(const Process& process, const Mapping& mapping) {
   return objects_.Find(process, mapping, [&] { return processes_.FileViews(process); });
 }
@@ -44,10 +54,13 @@ LocatedStack Locator::Locate(const RawSample& sample, const ProcessMoment& momen
     // The innermost address is the interrupted instruction, the others are return addresses.
     const CodeAddress<ProcessAddress> address{ProcessAddress(sample.kernel[i]),
                                               i == 0 ? AddressRole::kInstruction : AddressRole::kReturnAddress};
-    stack.frames.push_back(Intern({FrameSpace::kKernel, 0, address.ForLookup().value()}));
+    Push({FrameSpace::kKernel, 0, address.ForLookup().value()});
   }
-  if (!IsComplete(sample.kernel_stop)) stack.frames.push_back(Intern(TruncatedMark(sample.kernel_stop)));
-  if (sample.user.empty() && sample.user_stop == KILN_STOP_NONE) return stack;
+  if (!IsComplete(sample.kernel_stop)) Push(TruncatedMark(sample.kernel_stop));
+  if (sample.user.empty() && sample.user_stop == KILN_STOP_NONE) {
+    InternFound(stack.frames);
+    return stack;
+  }
 
   stack.stop = sample.user_stop;
   std::span<const uint64_t> words = sample.user;
@@ -58,6 +71,7 @@ LocatedStack Locator::Locate(const RawSample& sample, const ProcessMoment& momen
     const bool is_current = moment.mappings != nullptr || process.generation == moment.generation;
     if (words.size() <= shared_words && is_current) {
       const auto shared = neighbour.frames.last(words.size());
+      InternFound(stack.frames);
       stack.frames.insert(stack.frames.end(), shared.begin(), shared.end());
       // Looked for before, so there is code without a file; its map may have come since.
       if (process.next_perf_map_ns != 0) OpenPerfMap(moment.process, sample.time_ns);
@@ -72,17 +86,18 @@ LocatedStack Locator::Locate(const RawSample& sample, const ProcessMoment& momen
       stack.stop = maps_known ? KILN_STOP_NOT_CODE : KILN_STOP_NO_MAPPING;
       // The leaf itself was executed wherever it is; a return address that is no code was none.
       if (address->role == AddressRole::kInstruction) {
-        stack.frames.push_back(Intern({FrameSpace::kUnmapped, process.id.value, address->address.value()}));
+        Push({FrameSpace::kUnmapped, process.id.value, address->address.value()});
       }
       break;
     }
-    stack.frames.push_back(Intern(*frame));
+    Push(*frame);
   }
   if (!IsComplete(stack.stop)) {
-    stack.frames.push_back(Intern(TruncatedMark(stack.stop)));
+    Push(TruncatedMark(stack.stop));
   } else if (!IsComplete(sample.kernel_stop)) {
     stack.stop = sample.kernel_stop;
   }
+  InternFound(stack.frames);
   return stack;
 }
 

@@ -73,6 +73,9 @@ class Locator {
   };
 
   FrameIndex Intern(const Frame& frame);
+  // Frames of a stack are looked up together, in memory that is on its way by then: Push each, then InternFound.
+  void Push(const Frame& frame);
+  void InternFound(std::vector<FrameIndex>& frames);
   void OpenPerfMap(Process& process, uint64_t time_ns);
   // nullopt if `address` is in no executable memory of the process.
   std::optional<Frame> LocateUser(CodeAddress<ProcessAddress> address, const ProcessMoment& moment, uint64_t time_ns,
@@ -82,6 +85,7 @@ class Locator {
   ObjectFiles objects_;
   profile::Table<FrameIndex, Frame> frames_;
   absl::flat_hash_map<Frame, FrameIndex> index_;
+  std::vector<Frame> found_;  // of the stack under way, not yet interned
 };
 
 }  // namespace kiln::agent
