@@ -9,7 +9,6 @@
 #include <linux/magic.h>
 #include <linux/perf_event.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -22,6 +21,7 @@
 #include "agent/collect/online_cpus.h"
 #include "agent/collect/perf_errors.h"
 #include "agent/collect/perf_ring.h"
+#include "agent/collect/table_chunks.h"
 #include "base/file.h"
 #include "bpf/unwind_table.h"
 #include "sampler.skel.h"
@@ -99,9 +99,6 @@ Status LoadError(int error_number, const BpfLog& log) {
 class Sampler::Impl {
  public:
   explicit Impl(const SamplerOptions& options) : options_(options) {}
-  ~Impl() {
-    for (const Chunk& chunk : chunks_) ::munmap(chunk.memory, KILN_CHUNK_BYTES);
-  }
 
   Status Load() {
     KILN_ASSIGN_OR_RETURN(const int cpus, PossibleCpuCount());
@@ -182,23 +179,6 @@ class Sampler::Impl {
     return absl::OkStatus();
   }
 
-  StatusOr<std::span<std::byte>> AddTableChunk(uint32_t index) {
-    LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_MMAPABLE);
-    UniqueFd map(bpf_map_create(BPF_MAP_TYPE_ARRAY, "kiln_unwind", sizeof(uint32_t), KILN_VALUE_BYTES,
-                                KILN_CHUNK_VALUES, &options));
-    if (!map.valid()) return ErrnoError(errno, "cannot create unwind table memory of {} KiB", KILN_CHUNK_BYTES / 1024);
-    void* memory = ::mmap(nullptr, KILN_CHUNK_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, map.get(), 0);
-    if (memory == MAP_FAILED) return ErrnoError(errno, "cannot map unwind table memory");
-    const int fd = map.get();
-    if (bpf_map__update_elem(skeleton_->maps.unwind_tables, &index, sizeof(index), &fd, sizeof(fd), BPF_ANY) != 0) {
-      const int error = errno;
-      ::munmap(memory, KILN_CHUNK_BYTES);
-      return ErrnoError(error, "cannot enter unwind table memory {}", index);
-    }
-    chunks_.push_back({std::move(map), memory});
-    return std::span(static_cast<std::byte*>(memory), KILN_CHUNK_BYTES);
-  }
-
   static int HandleRecord(void* context, void* data, size_t size) {
     static_cast<Impl*>(context)->handle_({static_cast<const std::byte*>(data), size});
     return 0;
@@ -254,19 +234,13 @@ class Sampler::Impl {
     return stopped;
   }
 
-  // The map stays for accounting; the kernel side has its own reference.
-  struct Chunk {
-    UniqueFd map;
-    void* memory;
-  };
-
   SamplerOptions options_;
   BpfLog log_;
   std::unique_ptr<sampler, SkeletonDeleter> skeleton_;
   int cpu_count_ = 0;  // that can ever come online
   int ring_count_ = 0;
   std::vector<UniqueFd> rings_;
-  std::vector<Chunk> chunks_;
+  TableChunks chunks_;  // behind the skeleton, whose map they are entered into
   std::unique_ptr<ring_buffer, RingDeleter> reader_;
   Link fork_link_;
   Link mapping_link_;
@@ -317,7 +291,9 @@ void Sampler::SetCommVerdict(const std::string& comm, bool matches) {
                        BPF_ANY);
 }
 
-StatusOr<std::span<std::byte>> Sampler::AddTableChunk(uint32_t index) { return impl_->AddTableChunk(index); }
+StatusOr<std::span<std::byte>> Sampler::AddTableChunk(uint32_t index) {
+  return impl_->chunks_.Add(impl_->skeleton_->maps.unwind_tables, index);
+}
 
 Status Sampler::SetProcess(Pid pid, uint32_t reference) {
   const uint32_t key = static_cast<uint32_t>(pid.value);
@@ -387,7 +363,7 @@ uint64_t Sampler::map_bytes() const {
     if (bpf_map__fd(map) >= 0) add(bpf_map__fd(map));
   }
   for (const UniqueFd& ring : impl_->rings_) add(ring.get());
-  for (const auto& chunk : impl_->chunks_) add(chunk.map.get());
+  for (const UniqueFd& chunk : impl_->chunks_.maps()) add(chunk.get());
   return total;
 }
 
