@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * The walk of the user stack: bounded loops around one global function that takes one step. Each step looks its state
- * up in the per-CPU scratch and is verified once, by itself, so steps for other kinds of code (interpreters) add up in
- * verifier cost instead of multiplying, and 5.10 takes the same source as the newest kernel.
+ * The walk of the user stack: bounded loops. Steps by remembered rows are taken in the loop itself, all others by global
+ * functions. Each of these looks its state up in the per-CPU scratch and is verified once, by itself, so steps for other
+ * kinds of code (interpreters) add up in verifier cost instead of multiplying, and 5.10 takes the same source as the newest
+ * kernel.
  *
  * The code range that an address lies in says which step leads on (enum kiln_walker).
  */

@@ -61,6 +61,9 @@ double SecondsInHand() {
   return kBurstCpuSeconds + kCpuShare * static_cast<double>(MonotonicNs() - begin_ns) / 1e9 - ThreadCpuSeconds();
 }
 
+// Until a worker may work ahead: what is asked for must find CPU time left. 0 or less = it may.
+double SecondsUntilAhead() { return (kBurstCpuSeconds / 2 - SecondsInHand()) / kCpuShare; }
+
 }  // namespace
 
 TableWorker::TableWorker(std::function<void()> wake, const std::string& cache_folder)
@@ -157,8 +160,6 @@ void TableWorker::KeepToBudget(std::unique_lock<std::mutex>& lock) {
 }
 
 bool TableWorker::CompileAhead(std::unique_lock<std::mutex>& lock) {
-  // What is asked for must find CPU time left.
-  if (SecondsInHand() < kBurstCpuSeconds / 2) return false;
   lock.unlock();
   std::optional<CompiledPage> page = compiler_.CompileAhead();
   lock.lock();
@@ -206,14 +207,19 @@ void TableWorker::Run() {
     if (!has_work()) {
       idle_.notify_all();
       priority.Lower();
-      if (ahead_ && !stopping_ && CompileAhead(lock)) continue;
+      const double pause = SecondsUntilAhead();
+      if (ahead_ && !stopping_ && pause <= 0 && CompileAhead(lock)) continue;
       const auto is_wanted = [&] { return stopping_ || has_work(); };
       // Between two bursts of work is the time to write tables to the disk.
       if (!work_.wait_for(lock, std::chrono::seconds(2), is_wanted)) {
         lock.unlock();
         compiler_.Store();
         lock.lock();
-        work_.wait(lock, is_wanted);
+        if (pause > 0) {
+          work_.wait_for(lock, std::chrono::duration<double>(pause), is_wanted);
+        } else {
+          work_.wait(lock, is_wanted);
+        }
       }
     }
     if (stopping_) break;
