@@ -65,7 +65,7 @@ class Aggregator : public EventSink {
 
   int64_t samples() const { return samples_; }
   int64_t complete_samples() const { return complete_samples_; }
-  // CPU time spent on locating stacks that were seen for the first time, from one of 16.
+  // CPU time spent on locating stacks that were seen for the first time: an estimate from one of 16.
   double locate_seconds() const { return locate_seconds_; }
   int64_t comm_filtered() const { return comm_filtered_; }
 

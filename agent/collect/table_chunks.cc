@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #include <cerrno>
+#include <chrono>
 #include <system_error>
 #include <utility>
 
@@ -14,16 +15,22 @@
 namespace kiln::agent {
 
 TableChunks::~TableChunks() {
-  for (std::thread& thread : entering_) thread.join();
+  entering_.clear();  // waits for each
   for (void* memory : memory_) ::munmap(memory, KILN_CHUNK_BYTES);
 }
 
-void TableChunks::Enter(bpf_map* tables, uint32_t index, int map) {
-  if (bpf_map__update_elem(tables, &index, sizeof(index), &map, sizeof(map), BPF_ANY) != 0) error_ = errno;
+Status TableChunks::TakeEntered() {
+  int error = 0;
+  std::erase_if(entering_, [&](std::future<int>& entered) {
+    if (entered.wait_for(std::chrono::seconds(0)) != std::future_status::ready) return false;
+    if (const int result = entered.get(); result != 0) error = result;
+    return true;
+  });
+  return error == 0 ? absl::OkStatus() : ErrnoError(error, "cannot enter unwind table memory");
 }
 
 StatusOr<std::span<std::byte>> TableChunks::Add(bpf_map* tables, uint32_t index) {
-  if (const int error = error_; error != 0) return ErrnoError(error, "cannot enter unwind table memory");
+  KILN_RETURN_IF_ERROR(TakeEntered());
   LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_MMAPABLE);
   UniqueFd map(bpf_map_create(BPF_MAP_TYPE_ARRAY, "kiln_unwind", sizeof(uint32_t), KILN_VALUE_BYTES, KILN_CHUNK_VALUES,
                               &options));
@@ -33,10 +40,13 @@ StatusOr<std::span<std::byte>> TableChunks::Add(bpf_map* tables, uint32_t index)
   const int fd = map.get();
   maps_.push_back(std::move(map));
   memory_.push_back(memory);
+  const auto enter = [tables, index, fd] {
+    return bpf_map__update_elem(tables, &index, sizeof(index), &fd, sizeof(fd), BPF_ANY) == 0 ? 0 : errno;
+  };
   try {
-    entering_.emplace_back([this, tables, index, fd] { Enter(tables, index, fd); });
+    entering_.push_back(std::async(std::launch::async, enter));
   } catch (const std::system_error&) {  // no more threads: it takes longer then
-    Enter(tables, index, fd);
+    if (const int error = enter(); error != 0) return ErrnoError(error, "cannot enter unwind table memory");
   }
   return std::span(static_cast<std::byte*>(memory), KILN_CHUNK_BYTES);
 }

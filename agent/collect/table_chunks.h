@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <future>
 #include <span>
-#include <thread>
 #include <vector>
 
 #include "base/fd.h"
@@ -32,12 +31,12 @@ class TableChunks {
   const std::vector<UniqueFd>& maps() const { return maps_; }
 
  private:
-  void Enter(bpf_map* tables, uint32_t index, int map);
+  // Drops what has been entered. Says so if that has failed.
+  Status TakeEntered();
 
   std::vector<UniqueFd> maps_;
   std::vector<void*> memory_;
-  std::vector<std::thread> entering_;
-  std::atomic<int> error_ = 0;  // of entering
+  std::vector<std::future<int>> entering_;  // each gives an error number, 0 = entered
 };
 
 }  // namespace kiln::agent
