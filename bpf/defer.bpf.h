@@ -17,7 +17,7 @@ enum {
 	UNBOUNDED_STACK_BYTES = 32767,
 	MAX_THREAD_STACK_BYTES = 64 << 20,
 	COPY_WINDOW_NS = 100 * 1000 * 1000,
-	COPY_WAKEUP_NS = 4 * 1000 * 1000,
+	COPY_WAKEUP_NS = 2 * 1000 * 1000,
 };
 
 /* The last block may begin anywhere below the limit. */

@@ -75,9 +75,13 @@ static __always_inline struct memory *get_memory(void) {
 }
 #endif
 
-/* Calls are rarely closer than 4 bytes. */
+/* The place of an address in memory.rows. Calls are rarely closer than 4 bytes. */
+static __always_inline __u64 row_place(__u64 address) {
+	return MASKED(address >> 2 ^ address >> 14, KILN_ROW_ENTRIES);
+}
+
 static __always_inline struct row_memo *row_for(struct memory *memory, __u64 address) {
-	return &memory->rows[MASKED(address >> 2 ^ address >> 14, KILN_ROW_ENTRIES)];
+	return &memory->rows[row_place(address)];
 }
 
 static __always_inline struct code_entry *code_for(struct memory *memory, __u64 address) {

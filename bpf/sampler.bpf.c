@@ -136,7 +136,7 @@ int on_sample(struct kiln_perf_event_context *context) {
 	}
 
 	sample = &scratch->record.sample;
-	if (sample->tid == (__u32)pid_tgid)
+	if (sample->pid == pid_tgid >> 32)
 		warm_last_walk(memory, scratch);
 	warm_first_step(memory, slot, pid_tgid >> 32, REGS_IP(&context->regs));
 	sample->version = KILN_WIRE_VERSION;

@@ -10,7 +10,8 @@
 #include "bpf/scratch.bpf.h"
 
 enum {
-	USER_PAGE_BYTES = 4096
+	USER_PAGE_BYTES = 4096,
+	FAR_WINDOW_BYTES = 512,
 };
 
 /* How far into a window of so many bytes a word may begin. */
@@ -25,16 +26,19 @@ static __always_inline int in_window(const struct scratch *scratch, __u64 addres
  * failure, which mostly means that the stack ends soon, windows end with the page.
  */
 static __always_inline void move_window(struct scratch *scratch, __u64 address) {
-	__u64 bytes = KILN_WINDOW_WORDS * 8;
+	__u64 gap = address - scratch->walk.window_start - scratch->walk.window_bytes;
+	__u64 bytes = gap < FAR_WINDOW_BYTES || !scratch->walk.window_bytes ? KILN_WINDOW_WORDS * 8 : FAR_WINDOW_BYTES;
 
 	scratch->walk.window_start = address;
 	scratch->walk.window_bytes = 0;
 	if (!scratch->walk.near_stack_end) {
-		if (!read_user(scratch->window, KILN_WINDOW_WORDS * 8, address)) {
-			scratch->walk.window_bytes = WINDOW_LIMIT(KILN_WINDOW_WORDS * 8);
+		bytes = MASKED(bytes - 1, KILN_WINDOW_WORDS * 8);
+		if (!read_user(scratch->window, bytes + 1, address)) {
+			scratch->walk.window_bytes = WINDOW_LIMIT(bytes + 1);
 			return;
 		}
 		scratch->walk.near_stack_end = 1;
+		bytes++;
 	}
 	if (bytes > USER_PAGE_BYTES - (address & (USER_PAGE_BYTES - 1)))
 		bytes = USER_PAGE_BYTES - (address & (USER_PAGE_BYTES - 1));

@@ -57,6 +57,7 @@ static __always_inline int start_walk(struct scratch *scratch) {
 	scratch->walk.known = KNOWN_ALL;
 	scratch->walk.is_return_address = in_syscall;
 	scratch->walk.near_stack_end = 0;
+	scratch->walk.steps = 0;
 	scratch->walk.window_bytes = 0;
 	scratch->walk.ranges = 0;
 	scratch->walk.range_count = 0;
@@ -106,8 +107,10 @@ __noinline int walk_some(void) {
 	frame.fp = REGS_FP(&scratch->regs);
 	for (int i = 0; i < WALK_STRIDE; i++) {
 		__u64 from = frame.ip, address = from - scratch->walk.is_return_address;
-		const struct row_memo *memo = row_for(memory, address);
+		__u64 place = row_place(address);
+		const struct row_memo *memo = &memory->rows[place];
 
+		scratch->walk.places[MASKED(scratch->walk.steps++, KILN_PLACES)] = place;
 		/* The key has room for 48 bits: what is no address must not look like one with an epoch. */
 		if (memo->key != memo_key(address) || memo->stamp != scratch->walk.stamp || !memo->stamp ||
 		    address >> 48) {

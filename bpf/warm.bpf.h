@@ -16,21 +16,10 @@
 		OPAQUE(touched);                                                                                       \
 	})
 
-enum {
-	WARM_FRAMES = 64
-};
-
-/* What the last sample's frames were walked by: the same thread has most of its outer frames still. */
+/* What the last sample's frames were walked by: the same process has most of the outer ones still. */
 static __always_inline void warm_last_walk(struct memory *memory, const struct scratch *scratch) {
-	const struct kiln_sample *last = &scratch->record.sample;
-
-	for (__u32 i = 0; i < WARM_FRAMES && i < last->user_words; i++) {
-		__u64 word = scratch->record.words[MASKED(last->kernel_words + i, KILN_MAX_WORDS)];
-		__u64 address = (word & KILN_FRAME_PAYLOAD_MASK) - 1;
-
-		TOUCH(row_for(memory, address)->key);
-		TOUCH(code_for(memory, address)->start);
-	}
+	for (__u32 i = 0; i < KILN_PLACES && i < scratch->walk.steps; i++)
+		TOUCH(memory->rows[MASKED(scratch->walk.places[i], KILN_ROW_ENTRIES)].key);
 }
 
 /* What every walk of the thread begins with. */
