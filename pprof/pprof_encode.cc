@@ -3,6 +3,7 @@
 // the memory that the encoder needs beside the output does not grow with the number of samples, and libprotobuf's limit
 // of 2 GiB for one message does not apply.
 #include <absl/container/flat_hash_map.h>
+#include <google/protobuf/arena.h>
 
 #include <algorithm>
 #include <deque>
@@ -268,7 +269,8 @@ class Encoder {
   std::deque<std::string> new_strings_;                         // a deque, since string_refs_ points into it
   int64_t empty_text_ = 0;
   std::vector<uint64_t> mapping_ids_;
-  pb::Profile message_;
+  google::protobuf::Arena arena_;  // saves taking thousands of messages apart
+  pb::Profile& message_ = *google::protobuf::Arena::CreateMessage<pb::Profile>(&arena_);
   std::string out_;
 };
 

@@ -2,6 +2,7 @@
 #include "profile/utf8.h"
 
 #include <cstdint>
+#include <cstring>
 
 namespace kiln::profile {
 namespace {
@@ -27,6 +28,14 @@ size_t SequenceLength(std::string_view text) {
 
 bool IsValidUtf8(std::string_view text) {
   while (!text.empty()) {
+    // Most texts are ASCII: eight bytes at a time.
+    if (uint64_t bytes = 0; text.size() >= sizeof(bytes)) {
+      std::memcpy(&bytes, text.data(), sizeof(bytes));
+      if ((bytes & 0x8080808080808080) == 0) {
+        text.remove_prefix(sizeof(bytes));
+        continue;
+      }
+    }
     const size_t length = SequenceLength(text);
     if (length == 0) return false;
     text.remove_prefix(length);

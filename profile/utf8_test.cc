@@ -16,6 +16,18 @@ TEST(Utf8, KnowsWellFormedText) {
   }
 }
 
+TEST(Utf8, FindsABadByteAnywhereInALongText) {
+  const std::string good = "0123456789abcdefghijklmnop";
+  EXPECT_TRUE(IsValidUtf8(good));
+  for (size_t i = 0; i < good.size(); ++i) {
+    std::string text = good;
+    text[i] = '\xff';
+    EXPECT_FALSE(IsValidUtf8(text)) << i;
+    EXPECT_TRUE(IsValidUtf8(good.substr(0, i) + "é" + good.substr(i))) << i;
+    EXPECT_FALSE(IsValidUtf8(good.substr(0, i) + "\xc3")) << i;
+  }
+}
+
 TEST(Utf8, ReplacesOnlyTheBadBytes) { EXPECT_EQ(ToValidUtf8("é\xffz"), "é\xef\xbf\xbdz"); }
 
 }  // namespace

@@ -106,13 +106,7 @@ class Writer {
 
   NamedLocation MakeLocation(const NamedFrame& named) {
     profile::Location location{.mapping = std::nullopt, .address = named.address, .type = named.type, .lines = {}};
-    if (!named.module.empty()) {
-      location.mapping = builder_.AddMapping({.memory_start = named.module_start,
-                                              .memory_limit = named.module_limit,
-                                              .file_offset = named.module_offset,
-                                              .filename = builder_.String(named.module),
-                                              .build_id = builder_.String(named.build_id)});
-    }
+    if (!named.module.empty()) location.mapping = MappingOf(named);
     for (const symbolizer::SourceLine& line : named.lines) {
       location.lines.push_back({.function = builder_.AddFunction({.name = builder_.String(line.name),
                                                                   .system_name = builder_.String(line.system_name),
@@ -124,6 +118,22 @@ class Writer {
     return {builder_.AddLocation(std::move(location)), named.miss, named.type == profile::FrameType::kTruncated};
   }
 
+  // Frames that follow each other are often in one module.
+  profile::MappingIndex MappingOf(const NamedFrame& named) {
+    if (last_mapping_ && last_module_ == named.module && last_build_id_ == named.build_id &&
+        last_start_ == named.module_start) {
+      return *last_mapping_;
+    }
+    last_module_ = named.module;
+    last_build_id_ = named.build_id;
+    last_start_ = named.module_start;
+    return last_mapping_.emplace(builder_.AddMapping({.memory_start = named.module_start,
+                                                      .memory_limit = named.module_limit,
+                                                      .file_offset = named.module_offset,
+                                                      .filename = builder_.String(named.module),
+                                                      .build_id = builder_.String(named.build_id)}));
+  }
+
   const Aggregator& aggregator_;
   const Locator& locator_;
   Namer& namer_;
@@ -131,6 +141,10 @@ class Writer {
   ProfileBuilder builder_;
   std::vector<std::optional<NamedLocation>> locations_;  // by FrameIndex
   std::optional<ThreadFacts> last_thread_;
+  std::optional<profile::MappingIndex> last_mapping_;  // of the module with the three:
+  std::string last_module_;
+  std::string last_build_id_;
+  uint64_t last_start_ = 0;
   std::array<int64_t, symbolizer::kMissCount> missed_{};  // frames of all samples, by why they have no name
 };
 
