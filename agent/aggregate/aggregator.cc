@@ -78,22 +78,8 @@ bool Aggregator::Matches(StackId id, const RawKey& key) const {
       raw.kernel_stop != sample.kernel_stop || raw.user_stop != sample.user_stop) {
     return false;
   }
-  const auto words = words_.begin() + static_cast<ptrdiff_t>(raw.first_word);
-  return std::equal(sample.kernel.begin(), sample.kernel.end(), words) &&
-         std::equal(sample.user.begin(), sample.user.end(), words + raw.kernel_words);
-}
-
-Locator::Neighbour Aggregator::NeighbourFor(ImageId image, uint32_t generation) const {
-  const auto last = last_stack_.find(image);
-  if (last == last_stack_.end()) return {};
-  const RawStack& raw = raw_[last->second];
-  const LocatedStack& located = stacks_[last->second].located;
-  // Then no frame has two words, and none was added.
-  const bool one_frame_per_word =
-      IsComplete(located.stop) && located.frames.size() == size_t{raw.kernel_words} + raw.user_words;
-  if (raw.generation != generation || !one_frame_per_word) return {};
-  return {.user = std::span(words_).subspan(raw.first_word + raw.kernel_words, raw.user_words),
-          .frames = std::span(located.frames).last(raw.user_words)};
+  return std::equal(sample.kernel.begin(), sample.kernel.end(), raw.words) &&
+         std::equal(sample.user.begin(), sample.user.end(), raw.words + raw.kernel_words);
 }
 
 Aggregator::StackId Aggregator::FindOrLocate(const RawSample& sample, const ProcessMoment& moment) {
@@ -110,23 +96,20 @@ Aggregator::StackId Aggregator::FindOrLocate(const RawSample& sample, const Proc
   // Not of the first stack either: that one opens all files.
   const bool is_timed = stacks_.size() % kTimedStacks == kTimedStacks / 2;
   const double start_seconds = is_timed ? ThreadCpuSeconds() : 0;
-  LocatedStack located = locator_.Locate(sample, moment, NeighbourFor(process.id, generation));
+  LocatedStack located = locator_.Locate(sample, moment);
   if (is_timed) locate_seconds_ += kTimedStacks * (ThreadCpuSeconds() - start_seconds);
   // Locating may have read the process's maps anew and with that begun a new generation.
   if (moment.mappings == nullptr) generation = process.generation;
   const StackId id = static_cast<StackId>(stacks_.size());
-  raw_.push_back({.first_word = words_.size(),
+  raw_.push_back({.words = words_.Add(sample.kernel, sample.user),
                   .generation = generation,
                   .kernel_words = static_cast<uint16_t>(sample.kernel.size()),
                   .user_words = static_cast<uint16_t>(sample.user.size()),
                   .kernel_stop = sample.kernel_stop,
                   .user_stop = sample.user_stop,
                   .hash = hash_of()});
-  words_.insert(words_.end(), sample.kernel.begin(), sample.kernel.end());
-  words_.insert(words_.end(), sample.user.begin(), sample.user.end());
   stacks_.push_back({std::move(located), process.id});
   by_words_.insert(id);
-  last_stack_[process.id] = id;
   return id;
 }
 

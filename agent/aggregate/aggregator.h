@@ -7,6 +7,7 @@
 #include <functional>
 #include <vector>
 
+#include "agent/aggregate/word_store.h"
 #include "agent/collect/collector.h"
 #include "agent/process/locator.h"
 #include "agent/process/process_table.h"
@@ -70,8 +71,8 @@ class Aggregator : public EventSink {
   int64_t comm_filtered() const { return comm_filtered_; }
 
  private:
-  struct RawStack {  // what stacks_[i] was located from
-    size_t first_word;
+  struct RawStack {         // what stacks_[i] was located from
+    const uint64_t* words;  // kernel, user
     uint32_t generation;
     uint16_t kernel_words;
     uint16_t user_words;
@@ -100,8 +101,6 @@ class Aggregator : public EventSink {
   };
 
   bool Matches(StackId id, const RawKey& key) const;
-  // The stack that was located last in this image, if it helps to locate the next one.
-  Locator::Neighbour NeighbourFor(ImageId image, uint32_t generation) const;
   StackId FindOrLocate(const RawSample& sample, const ProcessMoment& moment);
   ThreadIndex FindThread(const RawSample& sample);
 
@@ -109,12 +108,10 @@ class Aggregator : public EventSink {
   Locator& locator_;
   CommFilter comm_filter_;
 
-  std::vector<uint64_t> words_;  // of all raw stacks
-  std::vector<RawStack> raw_;    // parallel to stacks_
+  WordStore words_;            // of all raw stacks
+  std::vector<RawStack> raw_;  // parallel to stacks_
   std::vector<Stack> stacks_;
   absl::flat_hash_set<StackId, RawHash, RawEqual> by_words_{0, RawHash{this}, RawEqual{this}};
-
-  absl::flat_hash_map<ImageId, StackId> last_stack_;
 
   profile::Table<ThreadIndex, Thread> threads_;
   // The decoder keeps identities for the whole recording and makes each for one thread: the pointer is a fast first

@@ -77,6 +77,12 @@ TEST_F(AggregatorTest, MovesReturnAddressesIntoTheirCall) {
   EXPECT_EQ(Addresses(0), (std::vector<uint64_t>{0xffffffff81000010, 0xffffffff8100001f, 0x1100, 0x11ff}));
 }
 
+TEST_F(AggregatorTest, ReadsFramesThatAreDifferencesToTheOneBefore) {
+  Add(1, 1, {},
+      {Leaf(0x1100), KILN_FRAME_RETURNS | KILN_FRAME_RETURNS_TWO | uint64_t{0x10} << KILN_DIFFERENCE_BITS | 0x100});
+  EXPECT_EQ(Addresses(0), (std::vector<uint64_t>{0x1100, 0x11ff, 0x120f}));
+}
+
 TEST_F(AggregatorTest, AStackGetsTheOuterFramesOfTheOneBefore) {
   Add(1, 1, {0xffffffff81000010}, {Leaf(0x1100), Caller(0x1200), Caller(0x1300), Caller(0x1400)});
   Add(1, 1, {}, {Leaf(0x1150), Caller(0x1300), Caller(0x1400)});

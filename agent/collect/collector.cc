@@ -19,7 +19,7 @@ namespace {
 constexpr int kDrainMilliseconds = 100;
 // Longest time between taking a record's time and its being in the ring. A walk takes microseconds; the rest is for
 // virtual CPUs that are descheduled in between. What comes later than that is still delivered, only out of order.
-constexpr int kSettleMilliseconds = 5;
+constexpr int kSettleMilliseconds = 2;
 constexpr uint64_t kSettleNs = kSettleMilliseconds * uint64_t{1'000'000};
 
 constexpr uint64_t kCpuCheckNs = 1'000'000'000;
@@ -80,10 +80,16 @@ Status Collector::FollowCpus() {
 }
 
 Status Collector::Poll(EventSink& sink) {
-  std::array<epoll_event, 2> ready;  // not looked at: whatever woke, all is drained
+  std::array<epoll_event, 2> ready;
   // Copied stacks tell of processes that the kernel side is to be told about soon.
-  const int milliseconds = samples_.has_stacks() ? kSettleMilliseconds : kDrainMilliseconds;
-  ::epoll_wait(epoll_.get(), ready.data(), ready.size(), milliseconds);
+  const bool has_stacks = samples_.has_stacks();
+  const int count =
+      ::epoll_wait(epoll_.get(), ready.data(), ready.size(), has_stacks ? kSettleMilliseconds : kDrainMilliseconds);
+  const auto is_ring = [this](const epoll_event& event) { return event.data.fd == sampler_.wakeup_fd(); };
+  // So that the stack that woke this thread is delivered by this drain, not only by the next.
+  if (!has_stacks && count > 0 && std::any_of(ready.begin(), ready.begin() + count, is_ring)) {
+    ::epoll_wait(epoll_.get(), ready.data(), ready.size(), kSettleMilliseconds);
+  }
   const Status followed = FollowCpus();
   const uint64_t now = MonotonicNs();
   Drain();

@@ -36,7 +36,7 @@ class Collector {
  public:
   static StatusOr<std::unique_ptr<Collector>> Start(Sampler sampler);
 
-  // Waits until the next drain is due (100 ms, or 5 ms if copied stacks are to be delivered), a ring runs half full or
+  // Waits until the next drain is due (100 ms, or 2 ms if copied stacks are to be delivered), a ring runs half full or
   // Wake is called; then drains and delivers.
   Status Poll(EventSink& sink);
   // Stops sampling and delivers everything that is left.

@@ -3,7 +3,6 @@
 
 #include <cstring>
 
-#include "agent/collect/frame_words.h"
 #include "base/byte_reader.h"
 
 namespace kiln::agent {
@@ -55,12 +54,9 @@ void SampleDecoder::Decode(std::span<const std::byte> record, SampleBatch& batch
     ++counts_.malformed;
     return;
   }
-  packed_.resize(size_t{sample.kernel_words} + sample.user_words);
-  const auto words = *reader.Bytes(packed_.size() * sizeof(uint64_t));
-  if (!words.empty()) std::memcpy(packed_.data(), words.data(), words.size());
-  const std::span<const uint64_t> packed(packed_);
-  words_.assign(packed_.begin(), packed_.begin() + sample.kernel_words);
-  UnpackFrames(packed.subspan(sample.kernel_words), words_);
+  words_.resize(size_t{sample.kernel_words} + sample.user_words);
+  const auto words = *reader.Bytes(words_.size() * sizeof(uint64_t));
+  if (!words.empty()) std::memcpy(words_.data(), words.data(), words.size());
 
   const Tid tid{static_cast<int32_t>(sample.tid)};
   Cpu& cpu = CpuOf(sample.cpu);

@@ -63,7 +63,7 @@ class SampleDecoder {
   // One per thread and name, however often it is sent: threads that share a slot of the table take turns in it. They
   // stay for the recording, at their place, since samples point to them.
   absl::node_hash_set<Known> identities_;
-  std::vector<uint64_t> packed_, words_;
+  std::vector<uint64_t> words_;
   Counts counts_;
 };
 

@@ -46,7 +46,7 @@ struct RawSample {
   uint32_t snapshot;  // kiln_process.snapshot that the user stack was walked by; 0 = none
   const ThreadIdentity* identity;
   std::span<const uint64_t> kernel;  // addresses, innermost first
-  std::span<const uint64_t> user;    // frame words of bpf/wire.h, leaf first
+  std::span<const uint64_t> user;    // frame words of bpf/wire.h (FrameReader), leaf first; equal stacks, equal words
   StackCopy stack;
 };
 

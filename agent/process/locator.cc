@@ -16,11 +16,6 @@ bool IsComplete(kiln_stop stop) {
   return stop == KILN_STOP_NONE || stop == KILN_STOP_ROOT || stop == KILN_STOP_MEMORY_GONE;
 }
 
-size_t CommonSuffix(std::span<const uint64_t> a, std::span<const uint64_t> b) {
-  const auto end = std::ranges::mismatch(a.rbegin(), a.rend(), b.rbegin(), b.rend());
-  return static_cast<size_t>(end.in1 - a.rbegin());
-}
-
 Frame TruncatedMark(kiln_stop stop) { return {FrameSpace::kTruncated, 0, static_cast<uint64_t>(stop)}; }
 
 }  // namespace
@@ -32,13 +27,17 @@ FrameIndex Locator::Intern(const Frame& frame) {
   return index;
 }
 
-void Locator::Push(const Frame& frame) {
+void Locator::Push(const Frame& frame, std::optional<FrameCache::Key> remember_by) {
   index_.prefetch(frame);
-  found_.push_back(frame);
+  found_.push_back({.frame = frame, .index = std::nullopt, .remember_by = remember_by});
 }
 
 void Locator::InternFound(std::vector<FrameIndex>& frames) {
-  for (const Frame& frame : found_) frames.push_back(Intern(frame));
+  for (const Found& found : found_) {
+    const FrameIndex index = found.index ? *found.index : Intern(found.frame);
+    if (found.remember_by) cache_.Remember(*found.remember_by, index);
+    frames.push_back(index);
+  }
   found_.clear();
 }
 
@@ -46,7 +45,7 @@ ObjectId Locator::FindObject(const Process& process, const Mapping& mapping) {
   return objects_.Find(process, mapping, [&] { return processes_.FileViews(process); });
 }
 
-LocatedStack Locator::Locate(const RawSample& sample, const ProcessMoment& moment, const Neighbour& neighbour) {
+LocatedStack Locator::Locate(const RawSample& sample, const ProcessMoment& moment) {
   const Process& process = moment.process;
   LocatedStack stack{.frames = {}, .stop = sample.kernel_stop};
   stack.frames.reserve(sample.kernel.size() + sample.user.size());
@@ -63,22 +62,16 @@ LocatedStack Locator::Locate(const RawSample& sample, const ProcessMoment& momen
   }
 
   stack.stop = sample.user_stop;
-  std::span<const uint64_t> words = sample.user;
-  const size_t shared_words = CommonSuffix(words, neighbour.user);
+  FrameReader reader(sample.user);
   std::optional<Place> last;
-  while (!words.empty()) {
-    // Looking for a frame may have the maps read anew: what was located by the old ones does not count then.
-    const bool is_current = moment.mappings != nullptr || process.generation == moment.generation;
-    if (words.size() <= shared_words && is_current) {
-      const auto shared = neighbour.frames.last(words.size());
-      InternFound(stack.frames);
-      stack.frames.insert(stack.frames.end(), shared.begin(), shared.end());
-      // Looked for before, so there is code without a file; its map may have come since.
-      if (process.next_perf_map_ns != 0) OpenPerfMap(moment.process, sample.time_ns);
-      break;
+  // Looking for a frame may have the maps read anew: what was located by the old ones does not count then.
+  const auto is_current = [&] { return moment.mappings != nullptr || process.generation == moment.generation; };
+  while (const auto address = reader.Next()) {
+    const FrameCache::Key key{address->ForLookup(), process.id, moment.generation};
+    if (const auto known = cache_.Find(key); known && is_current()) {
+      found_.push_back({.frame = {}, .index = known, .remember_by = std::nullopt});
+      continue;
     }
-    const auto address = TakeFrame(words);
-    if (!address) break;
     const auto frame = LocateUser(*address, moment, sample.time_ns, last);
     if (!frame) {
       const MappingTable* mappings = moment.mappings != nullptr ? moment.mappings.get() : process.mappings.get();
@@ -90,7 +83,8 @@ LocatedStack Locator::Locate(const RawSample& sample, const ProcessMoment& momen
       }
       break;
     }
-    Push(*frame);
+    const bool stays = frame->space == FrameSpace::kObject && is_current();
+    Push(*frame, stays ? std::optional(key) : std::nullopt);
   }
   if (!IsComplete(stack.stop)) {
     Push(TruncatedMark(stack.stop));

@@ -4,39 +4,16 @@
 #include <absl/container/flat_hash_map.h>
 
 #include <optional>
-#include <span>
 #include <vector>
 
 #include "agent/collect/raw_sample.h"
+#include "agent/process/frame.h"
+#include "agent/process/frame_cache.h"
 #include "agent/process/object_files.h"
 #include "agent/process/process_table.h"
 #include "profile/index.h"
 
 namespace kiln::agent {
-
-// Where a frame's address lives.
-enum class FrameSpace : uint8_t {
-  kObject,     // owner: ObjectId; address: ELF virtual address (file offset if the file could not be opened)
-  kKernel,     // address: kernel address
-  kJit,        // owner: ImageId; address: process address in memory without a file
-  kUnmapped,   // owner: ImageId; address: process address outside of all known code
-  kTruncated,  // no code: the mark of a cut stack; address: enum kiln_stop
-};
-
-// A place in the code, equal for all processes that run the same file. Addresses are those to look names up with
-// (return addresses moved back by one).
-struct Frame {
-  FrameSpace space;
-  uint32_t owner;
-  uint64_t address;
-  friend auto operator<=>(const Frame&, const Frame&) = default;
-  template <typename H>
-  friend H AbslHashValue(H hash, const Frame& f) {
-    return H::combine(std::move(hash), f.space, f.owner, f.address);
-  }
-};
-
-using FrameIndex = profile::Index<struct FrameTag>;
 
 struct LocatedStack {
   std::vector<FrameIndex> frames;  // leaf first; ends with a kTruncated frame if the walk was cut
@@ -49,14 +26,7 @@ class Locator {
  public:
   explicit Locator(ProcessTable& processes) : processes_(processes) {}
 
-  // A stack that was located whole, one frame for each word, in the same generation of the same process. Most stacks
-  // share their outer frames with the one before, and these need no look-up.
-  struct Neighbour {
-    std::span<const uint64_t> user;      // frame words
-    std::span<const FrameIndex> frames;  // of them
-  };
-
-  LocatedStack Locate(const RawSample& sample, const ProcessMoment& moment, const Neighbour& neighbour = {});
+  LocatedStack Locate(const RawSample& sample, const ProcessMoment& moment);
 
   const profile::Table<FrameIndex, Frame>& frames() const { return frames_; }
   const ObjectFiles& objects() const { return objects_; }
@@ -72,9 +42,15 @@ class Locator {
     ObjectId object;
   };
 
+  struct Found {
+    Frame frame;
+    std::optional<FrameIndex> index;             // of the frame, if it is known already; `frame` does not count then
+    std::optional<FrameCache::Key> remember_by;  // to be remembered so, once the index is known
+  };
+
   FrameIndex Intern(const Frame& frame);
   // Frames of a stack are looked up together, in memory that is on its way by then: Push each, then InternFound.
-  void Push(const Frame& frame);
+  void Push(const Frame& frame, std::optional<FrameCache::Key> remember_by = std::nullopt);
   void InternFound(std::vector<FrameIndex>& frames);
   void OpenPerfMap(Process& process, uint64_t time_ns);
   // nullopt if `address` is in no executable memory of the process.
@@ -85,7 +61,8 @@ class Locator {
   ObjectFiles objects_;
   profile::Table<FrameIndex, Frame> frames_;
   absl::flat_hash_map<Frame, FrameIndex> index_;
-  std::vector<Frame> found_;  // of the stack under way, not yet interned
+  std::vector<Found> found_;  // of the stack under way, not yet interned
+  FrameCache cache_;          // of frames in files
 };
 
 }  // namespace kiln::agent

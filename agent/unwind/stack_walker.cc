@@ -3,7 +3,6 @@
 
 #include <cstring>
 
-#include "agent/collect/frame_words.h"
 #include "agent/unwind/code_ranges.h"
 
 namespace kiln::agent {
@@ -70,9 +69,9 @@ StackWalker::Walked StackWalker::Walk(const StackCopy& stack, std::span<const ki
   kiln_replay_walk(&replay, &stack.header->regs, ranges_ref_, range_count_, 0, result_.get());
   kiln_stop stop = static_cast<kiln_stop>(result_->stop);
   if (stop == KILN_STOP_READ_FAULT && left_copy_) stop = KILN_STOP_STACK_COPY_ENDS;
-  words_.clear();
-  UnpackFrames(std::span<const uint64_t>(result_->words).first(result_->word_count), words_);
-  return {.stop = stop, .derived = result_->derived != 0, .words = words_};
+  return {.stop = stop,
+          .derived = result_->derived != 0,
+          .words = std::span<const uint64_t>(result_->words).first(result_->word_count)};
 }
 
 }  // namespace kiln::agent

@@ -39,7 +39,6 @@ class StackWalker {
   uint32_t ranges_ref_ = 0;
   uint32_t range_count_ = 0;
   std::unique_ptr<kiln_replay_stack> result_;
-  std::vector<uint64_t> words_;
   // Of the walk under way.
   StackCopy stack_;
   bool left_copy_ = false;

@@ -66,7 +66,7 @@ TEST_F(StackWalkerTest, WalksTheCopyFromTheStackPointerOn) {
 TEST_F(StackWalkerTest, SaysSoWhereTheCopyEnds) {
   const auto walked = Walk({kCode + 1, kCode + 2});
   EXPECT_EQ(walked.stop, KILN_STOP_STACK_COPY_ENDS);
-  EXPECT_THAT(walked.words, SizeIs(3));
+  EXPECT_THAT(FramesOf(walked.words), SizeIs(3));
   stack_.resize(KILN_RED_ZONE_BYTES + 15);  // half a word
   EXPECT_EQ(walker_.Walk({.header = &header_, .bytes = stack_}, ranges_, 1, 1).stop, KILN_STOP_STACK_COPY_ENDS);
   EXPECT_EQ(walker_.Walk({.header = &header_, .bytes = {}}, ranges_, 1, 1).stop, KILN_STOP_STACK_COPY_ENDS);
@@ -113,7 +113,7 @@ TEST_F(StackWalkerTest, TakesMoreRangesThanOneArrayHolds) {
   }
   const auto walked = Walk({ranges_[4999].start + 1, ranges_[2047].start + 1, ranges_[2046].end, 0});
   EXPECT_EQ(walked.stop, KILN_STOP_ROOT);
-  EXPECT_THAT(walked.words, SizeIs(4));
+  EXPECT_THAT(FramesOf(walked.words), SizeIs(4));
 }
 
 TEST_F(StackWalkerTest, AStackAtTheEndOfTheAddressSpaceIsNoTrouble) {

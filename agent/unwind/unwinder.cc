@@ -39,7 +39,8 @@ void DropStackOfOldProgram(RawSample& sample) {
 // The address that the last frame of `words` is looked up by; 0 if there is none.
 uint64_t LastAddress(std::span<const uint64_t> words) {
   uint64_t last = 0;
-  while (const auto address = TakeFrame(words)) last = address->ForLookup().value();
+  FrameReader frames(words);
+  while (const auto address = frames.Next()) last = address->ForLookup().value();
   return last;
 }
 
@@ -271,9 +272,9 @@ void Unwinder::DeliverWalked(RawSample sample, const StackWalker::Walked& walked
 // The stack was walked by what lay there before. Its leaf at least is true.
 void Unwinder::DeliverCut(RawSample sample, const ProcessMoment& moment, Deliver deliver) {
   ++counts_.replaced;
-  std::span<const uint64_t> rest = sample.user;
-  (void)TakeFrame(rest);
-  sample.user = sample.user.first(sample.user.size() - rest.size());
+  FrameReader frames(sample.user);
+  (void)frames.Next();
+  sample.user = sample.user.first(sample.user.size() - frames.rest().size());
   sample.user_stop = KILN_STOP_CODE_REPLACED;
   deliver(sample, moment);
 }

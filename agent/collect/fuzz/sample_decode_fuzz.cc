@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// SampleDecoder and TakeFrame on a sequence of ring records, each after its length in two bytes. Every record is either
-// a sample or counted, and what comes out lies inside of what went in.
+// SampleDecoder and FrameReader on a sequence of ring records, each after its length in two bytes. Every record is
+// either a sample or counted, and what comes out lies inside of what went in.
 #include <cstdint>
 #include <cstdlib>
 
@@ -18,12 +18,10 @@ void Check(bool condition) {
 }
 
 void CheckFrames(std::span<const uint64_t> words) {
-  size_t left = words.size();
-  while (TakeFrame(words)) {
-    Check(words.size() < left);
-    left = words.size();
-  }
-  Check(words.empty());
+  FrameReader reader(words);
+  size_t frames = 0;
+  while (reader.Next()) Check(++frames <= 2 * words.size());
+  Check(reader.rest().empty());
 }
 
 }  // namespace
@@ -37,7 +35,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   while (input.Read(length)) {
     const auto record = input.Bytes(std::min<size_t>(length, input.remaining()));
     decoder.Decode(*record, batch);
-    words += record->size() / sizeof(uint64_t) * 4;
+    words += record->size() / sizeof(uint64_t);
     ++records;
   }
   Check(batch.size() + decoder.counts().malformed + decoder.counts().unknown_identity + decoder.counts().stacks ==
@@ -47,7 +45,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const RawSample sample = batch[i];
     Check(sample.identity != nullptr && sample.kernel_stop < KILN_STOP_COUNT && sample.user_stop < KILN_STOP_COUNT);
     Check(sample.identity->thread_comm.size() <= KILN_COMM_BYTES);
-    Check(sample.kernel.size() + sample.user.size() <= words);  // two frames of up to two words from each
+    Check(sample.kernel.size() + sample.user.size() <= words);
     Check(sample.stack.header == nullptr || sample.stack.bytes.size() <= KILN_MAX_STACK_BYTES);
     words -= sample.kernel.size() + sample.user.size();
     CheckFrames(sample.user);

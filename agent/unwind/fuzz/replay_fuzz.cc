@@ -111,15 +111,13 @@ void Walk(Surroundings& surroundings, const kiln_regs& regs, kiln_ref ranges, ui
     Check(again->stop == stack->stop && again->derived == stack->derived && again->word_count == stack->word_count);
     Check(std::equal(stack->words, stack->words + stack->word_count, again->words));
   }
-  std::vector<uint64_t> unpacked;
-  UnpackFrames({stack->words, stack->word_count}, unpacked);
-  size_t frames = 0, words = 0;
-  std::span<const uint64_t> rest(unpacked);
-  while (TakeFrame(rest)) {
+  FrameReader reader({stack->words, stack->word_count});
+  size_t frames = 0, words_left = stack->word_count;
+  while (reader.Next()) {
     ++frames;
-    words = unpacked.size() - rest.size();
+    words_left = reader.rest().size();
   }
-  Check(words == unpacked.size());
+  Check(words_left == 0);
   Check(frames <= KILN_MAX_USER_FRAMES && stack->derived <= frames);
 }
 

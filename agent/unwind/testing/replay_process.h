@@ -31,10 +31,8 @@ inline WalkedFrame ReturnTo(uint64_t address) { return {address, true}; }
 
 inline std::vector<WalkedFrame> FramesOf(std::span<const uint64_t> words) {
   std::vector<WalkedFrame> frames;
-  std::vector<uint64_t> unpacked;
-  UnpackFrames(words, unpacked);
-  words = unpacked;
-  while (const auto frame = TakeFrame(words)) {
+  FrameReader reader(words);
+  while (const auto frame = reader.Next()) {
     frames.push_back({frame->address.value(), frame->role == AddressRole::kReturnAddress});
   }
   return frames;
