@@ -35,7 +35,7 @@ bool Watch(int epoll, int fd) {
 
 }  // namespace
 
-StatusOr<std::unique_ptr<Collector>> Collector::Start(Sampler sampler) {
+StatusOr<std::unique_ptr<Collector>> Collector::Open(Sampler sampler) {
   KILN_ASSIGN_OR_RETURN(std::vector<int> cpus, OnlineCpus());
   // Side band first: no process may start unseen once samples come.
   KILN_ASSIGN_OR_RETURN(SideBand side_band, SideBand::Open(cpus));
@@ -44,7 +44,6 @@ StatusOr<std::unique_ptr<Collector>> Collector::Start(Sampler sampler) {
   if (!epoll.valid() || !wake.valid() || !Watch(epoll.get(), wake.get()) || !Watch(epoll.get(), sampler.wakeup_fd())) {
     return ErrnoError(errno, "cannot wait for samples");
   }
-  KILN_RETURN_IF_ERROR(sampler.SampleCpus(cpus));
   return std::unique_ptr<Collector>(
       new Collector(std::move(sampler), std::move(side_band), std::move(cpus), std::move(epoll), std::move(wake)));
 }
@@ -55,6 +54,8 @@ Collector::Collector(Sampler sampler, SideBand side_band, std::vector<int> cpus,
       cpus_(std::move(cpus)),
       epoll_(std::move(epoll)),
       wake_(std::move(wake)) {}
+
+Status Collector::StartSampling() { return sampler_.SampleCpus(cpus_); }
 
 Status Collector::FollowCpus() {
   const uint64_t now = MonotonicNs();

@@ -34,7 +34,9 @@ class EventSink {
 // Thread-compatible; all calls but Wake on one thread.
 class Collector {
  public:
-  static StatusOr<std::unique_ptr<Collector>> Start(Sampler sampler);
+  // Takes in process events from now on, but no samples yet.
+  static StatusOr<std::unique_ptr<Collector>> Open(Sampler sampler);
+  Status StartSampling();
 
   // Waits until the next drain is due (100 ms, or 2 ms if copied stacks are to be delivered), a ring runs half full or
   // Wake is called; then drains and delivers.

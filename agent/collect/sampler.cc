@@ -295,6 +295,8 @@ StatusOr<std::span<std::byte>> Sampler::AddTableChunk(uint32_t index) {
   return impl_->chunks_.Add(impl_->skeleton_->maps.unwind_tables, index);
 }
 
+void Sampler::AwaitTableChunks() { impl_->chunks_.AwaitEntered(); }
+
 Status Sampler::SetProcess(Pid pid, uint32_t reference) {
   const uint32_t key = static_cast<uint32_t>(pid.value);
   const uint64_t value = reference;

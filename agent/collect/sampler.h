@@ -62,6 +62,8 @@ class Sampler {
 
   // One more chunk of table memory (bpf/unwind_table.h), zeroed and mapped until this object dies.
   StatusOr<std::span<std::byte>> AddTableChunk(uint32_t index);
+  // Waits until the kernel side can use all chunks that were added.
+  void AwaitTableChunks();
   // Tells the kernel side what it has to know of a process, by a reference to its struct kiln_process in table memory;
   // replaces what was told before. kResourceExhausted if KILN_MAX_PROCESSES are known.
   Status SetProcess(Pid pid, uint32_t reference);

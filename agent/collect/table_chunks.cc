@@ -29,6 +29,10 @@ Status TableChunks::TakeEntered() {
   return error == 0 ? absl::OkStatus() : ErrnoError(error, "cannot enter unwind table memory");
 }
 
+void TableChunks::AwaitEntered() {
+  for (std::future<int>& entered : entering_) entered.wait();
+}
+
 StatusOr<std::span<std::byte>> TableChunks::Add(bpf_map* tables, uint32_t index) {
   KILN_RETURN_IF_ERROR(TakeEntered());
   LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_MMAPABLE);

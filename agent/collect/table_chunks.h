@@ -28,6 +28,9 @@ class TableChunks {
   // call says so.
   StatusOr<std::span<std::byte>> Add(bpf_map* tables, uint32_t index);
 
+  // Waits until all have been entered.
+  void AwaitEntered();
+
   const std::vector<UniqueFd>& maps() const { return maps_; }
 
  private:

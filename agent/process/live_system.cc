@@ -3,9 +3,9 @@
 
 #include <unistd.h>
 
-#include <charconv>
 #include <filesystem>
 
+#include "agent/process/proc_stat.h"
 #include "base/clock.h"
 #include "base/file.h"
 
@@ -25,28 +25,13 @@ StatusOr<std::vector<Mapping>> LiveProcessSystem::ReadMaps(Pid pid) {
   return mappings;
 }
 
-std::optional<uint64_t> ParseStartTicks(std::string_view stat_text) {
-  const size_t name_end = stat_text.rfind(')');
-  if (name_end == std::string_view::npos) return std::nullopt;
-  std::string_view rest = stat_text.substr(name_end + 1);  // " S 1 …": field 3 follows
-  for (int field = 3; field <= 22; ++field) {
-    if (!rest.starts_with(' ')) return std::nullopt;
-    rest.remove_prefix(1);
-    if (field < 22) rest.remove_prefix(std::min(rest.find(' '), rest.size()));
-  }
-  uint64_t ticks = 0;
-  const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), ticks);
-  if (error != std::errc()) return std::nullopt;
-  return ticks;
-}
-
 bool LiveProcessSystem::IsAlive(Pid pid, uint64_t start_ns) {
   const auto text = ReadFile(fmt::format("/proc/{}/stat", pid.value), 65536);
   if (!text.ok()) return false;
   if (start_ns == 0) return true;
-  const auto ticks = ParseStartTicks(*text);
+  const auto stat = ParseProcStat(*text);
   const uint64_t tick_ns = 1'000'000'000 / static_cast<uint64_t>(::sysconf(_SC_CLK_TCK));
-  return ticks && *ticks == start_ns / tick_ns;
+  return stat && stat->start_ticks == start_ns / tick_ns;
 }
 
 uint64_t LiveProcessSystem::MonotonicNs() { return kiln::MonotonicNs(); }

@@ -21,8 +21,4 @@ class LiveProcessSystem : public ProcessSystem {
   Collector* collector_ = nullptr;
 };
 
-// Field 22 of a /proc/PID/stat text, in clock ticks since boot; nullopt if damaged. The name in field 2 may hold
-// anything, so fields are counted from its last ')'.
-std::optional<uint64_t> ParseStartTicks(std::string_view stat_text);
-
 }  // namespace kiln::agent

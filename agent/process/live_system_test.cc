@@ -9,27 +9,11 @@
 
 #include <thread>
 
+#include "agent/process/proc_stat.h"
 #include "base/file.h"
 
 namespace kiln::agent {
 namespace {
-
-std::string Stat(const std::string& name, const std::string& start) {
-  std::string text = "12 (" + name + ") S";
-  for (int field = 4; field < 22; ++field) text += " " + std::to_string(field);
-  return text + " " + start + " 23 24\n";
-}
-
-TEST(LiveSystem, FindsTheStartBehindAnyName) {
-  EXPECT_EQ(ParseStartTicks(Stat("sh", "4711")), 4711u);
-  EXPECT_EQ(ParseStartTicks(Stat("a) R 1 2 (b", "4711")), 4711u);
-}
-
-TEST(LiveSystem, RefusesDamagedText) {
-  for (const char* bad : {"", "1 sh S 1", "1 (sh)", "1 (sh) S 1 2 3"})
-    EXPECT_EQ(ParseStartTicks(bad), std::nullopt) << bad;
-  EXPECT_EQ(ParseStartTicks(Stat("sh", "x")), std::nullopt);
-}
 
 TEST(LiveSystem, ReadsTheMapsOfAProcessWhoseFirstThreadHasEnded) {
   const pid_t child = ::fork();
@@ -55,12 +39,12 @@ TEST(LiveSystem, ReadsTheMapsOfAProcessWhoseFirstThreadHasEnded) {
 
 TEST(LiveSystem, KnowsALivingProcessByItsStart) {
   LiveProcessSystem system;
-  const auto ticks = ParseStartTicks(*ReadFile("/proc/self/stat", 4096));
-  ASSERT_TRUE(ticks.has_value());
+  const auto stat = ParseProcStat(*ReadFile("/proc/self/stat", 4096));
+  ASSERT_TRUE(stat.has_value());
   const uint64_t tick_ns = 1'000'000'000 / static_cast<uint64_t>(::sysconf(_SC_CLK_TCK));
   EXPECT_TRUE(system.IsAlive(Pid{::getpid()}, 0));
-  EXPECT_TRUE(system.IsAlive(Pid{::getpid()}, *ticks * tick_ns + 5));
-  EXPECT_FALSE(system.IsAlive(Pid{::getpid()}, (*ticks + 1) * tick_ns));
+  EXPECT_TRUE(system.IsAlive(Pid{::getpid()}, stat->start_ticks * tick_ns + 5));
+  EXPECT_FALSE(system.IsAlive(Pid{::getpid()}, (stat->start_ticks + 1) * tick_ns));
   EXPECT_FALSE(system.IsAlive(Pid{-1}, 0));
 }
 

@@ -7,7 +7,9 @@
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
 
+#include "agent/process/proc_stat.h"
 #include "base/clock.h"
 
 namespace kiln::agent {
@@ -18,6 +20,10 @@ constexpr uint64_t kCounterIntervalNs = 1'000'000'000;
 // Where all CPUs are busy, samples would be lost while this thread waits for one. It takes little of it. Not where that
 // is not allowed (CAP_SYS_NICE).
 constexpr int kNice = -5;
+
+// For a start that is not felt.
+constexpr size_t kMaxPrepared = 32;
+constexpr std::chrono::milliseconds kPrepareTime(200);
 
 void RaisePriority() {
   const auto thread = static_cast<id_t>(::gettid());
@@ -112,7 +118,7 @@ StatusOr<std::unique_ptr<Session>> Session::Start(const SessionOptions& options)
   KILN_ASSIGN_OR_RETURN(Sampler sampler, Sampler::Load(options.sampler));
   for (const Pid target : options.targets) KILN_RETURN_IF_ERROR(sampler.AddTarget(target));
   std::unique_ptr<Session> session(new Session(options));
-  KILN_ASSIGN_OR_RETURN(session->collector_, Collector::Start(std::move(sampler)));
+  KILN_ASSIGN_OR_RETURN(session->collector_, Collector::Open(std::move(sampler)));
   session->system_.SetCollector(session->collector_.get());
   session->kernel_tables_ = std::make_unique<SamplerTables>(session->collector_->sampler());
   session->unwinder_ =
@@ -120,8 +126,26 @@ StatusOr<std::unique_ptr<Session>> Session::Start(const SessionOptions& options)
                                  [collector = session->collector_.get()] { collector->Wake(); });
   // Once events come, so that none is missed between the maps and the first event.
   for (const Pid target : options.targets) session->processes_.Preload(target);
+  session->PrepareTables();
+  KILN_RETURN_IF_ERROR(session->collector_->StartSampling());
   session->thread_ = std::thread([raw = session.get()] { raw->Run(); });
   return session;
+}
+
+void Session::PrepareTables() {
+  std::vector<Pid> pids = options_.targets;
+  if (!options_.sampler.filter_pids) {
+    pids = BusyProcesses("/proc", static_cast<uint64_t>(ReadClockNs(CLOCK_BOOTTIME)), kMaxPrepared);
+  }
+  std::vector<Process*> processes;
+  for (const Pid pid : pids) {
+    if (pid.value == ::getpid() || pid == options_.command) continue;  // that one is to become another program
+    if (processes_.Current(pid) == nullptr) processes_.Preload(pid);
+    processes.push_back(processes_.Current(pid));
+  }
+  if (processes.empty()) return;
+  unwinder_->Prepare(processes, kPrepareTime);
+  collector_->sampler().AwaitTableChunks();
 }
 
 bool Session::JudgeComm(const ThreadIdentity& identity) {

@@ -70,6 +70,8 @@ class Session {
   const std::vector<std::string>& notes() const { return collector_->sampler().notes(); }
 
  private:
+  // The first samples of what runs already shall find its tables.
+  void PrepareTables();
   explicit Session(const SessionOptions& options);
   void Run();
   bool JudgeComm(const ThreadIdentity& identity);

@@ -131,11 +131,16 @@ TableWorker::Results TableWorker::Take() {
   return std::exchange(results_, Results());
 }
 
+void TableWorker::AwaitIdle(std::chrono::nanoseconds timeout) {
+  std::unique_lock lock(mutex_);
+  idle_.wait_for(lock, timeout, [this] { return IsIdle(); });
+}
+
 void TableWorker::Finish() {
   std::unique_lock lock(mutex_);
   finishing_ = true;
   work_.notify_all();
-  idle_.wait(lock, [this] { return !busy_ && requests_.empty() && likely_.empty() && cached_.empty(); });
+  idle_.wait(lock, [this] { return IsIdle(); });
   finishing_ = false;
   lock.unlock();
   readers_.Finish();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -53,6 +54,8 @@ class TableWorker {
   void AwaitReaders();
 
   Results Take();
+  // Blocks until all that was asked for is done, for `timeout` at most.
+  void AwaitIdle(std::chrono::nanoseconds timeout);
   // Blocks until all that was asked for is done. The budget does not count meanwhile.
   void Finish();
 
@@ -69,6 +72,7 @@ class TableWorker {
   void CompileNext(std::unique_lock<std::mutex>& lock);
   void KeepToBudget(std::unique_lock<std::mutex>& lock);
 
+  bool IsIdle() const { return !busy_ && requests_.empty() && likely_.empty() && cached_.empty(); }
   void Enqueue(std::deque<Request>& queue, const Request& request);
 
   const std::function<void()> wake_;

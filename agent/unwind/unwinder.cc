@@ -137,6 +137,20 @@ void Unwinder::RequestPagesOn(const StackCopy& stack, const Code& code) {
   }
 }
 
+void Unwinder::Prepare(std::span<Process* const> processes, std::chrono::nanoseconds timeout) {
+  const uint64_t start = MonotonicNs();
+  const uint64_t deadline = start + static_cast<uint64_t>(timeout.count());
+  for (Process* process : processes) {
+    if (MonotonicNs() >= deadline) break;
+    (void)CodeOf(*process, start);
+  }
+  if (const uint64_t now = MonotonicNs(); now < deadline) worker_.AwaitIdle(std::chrono::nanoseconds(deadline - now));
+  // No stack waits for any of them yet.
+  do {
+    TakeResults([](const RawSample&, const ProcessMoment&) {});
+  } while (!ahead_.empty() && MonotonicNs() < deadline);
+}
+
 void Unwinder::OnSample(const RawSample& sample, Process& process, Deliver deliver_walked) {
   const auto deliver = [&](RawSample finished, const ProcessMoment& moment) {
     DropStackOfOldProgram(finished);

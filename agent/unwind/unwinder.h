@@ -4,10 +4,12 @@
 #include <absl/container/flat_hash_map.h>
 #include <absl/functional/function_ref.h>
 
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -58,6 +60,9 @@ class Unwinder {
            std::function<void()> wake);
   ~Unwinder();
 
+  // Before the first sample: takes the tables from the cache that these processes probably need, and puts them in
+  // place, for `timeout` at most.
+  void Prepare(std::span<Process* const> processes, std::chrono::nanoseconds timeout);
   // `process` took `sample`. Delivers it, or keeps it until pages are there.
   void OnSample(const RawSample& sample, Process& process, Deliver deliver);
   // After the process table has got the event.

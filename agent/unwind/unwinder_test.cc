@@ -9,7 +9,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <deque>
+#include <filesystem>
 #include <vector>
 
 #include "agent/unwind/testing/fake_kernel.h"
@@ -205,6 +207,40 @@ TEST_F(UnwinderTest, WithThePagesThereNoSampleWaits) {
   Sample(kChild);
   ASSERT_THAT(delivered_, SizeIs(1));
   EXPECT_EQ(delivered_[0].stop, KILN_STOP_ROOT);
+}
+
+TEST_F(UnwinderTest, WhatIsPreparedFindsItsPagesWithTheFirstSample) {
+  const std::string folder = fmt::format("{}/kiln_prepare_{}", ::testing::TempDir(), ::getpid());
+  const auto start_anew = [&] {
+    unwinder_.reset();  // stores the pages
+    Start({.cache_folder = folder});
+  };
+  start_anew();
+  Learn({7});
+  start_anew();
+  Sample({7});
+  EXPECT_THAT(delivered_, IsEmpty());  // not without
+  Finish();
+  delivered_.clear();
+  start_anew();
+  processes_.Preload({8});
+  const std::vector<Process*> processes{processes_.Current({8})};
+  unwinder_->Prepare(processes, std::chrono::hours(1));
+  EXPECT_GT(unwinder_->table_counts().loaded_pages, 0u);
+  Sample({8});
+  EXPECT_THAT(delivered_, SizeIs(1));
+  std::filesystem::remove_all(folder);
+}
+
+TEST_F(UnwinderTest, PreparingTakesNoLongerThanItMay) {
+  processes_.Preload({8});
+  const std::vector<Process*> processes{processes_.Current({8})};
+  unwinder_->Prepare(processes, std::chrono::nanoseconds(0));
+  unwinder_->Prepare({}, std::chrono::hours(1));
+  EXPECT_EQ(unwinder_->table_counts().loaded_pages, 0u);
+  Sample({8});
+  Finish();
+  EXPECT_THAT(delivered_, SizeIs(1));
 }
 
 TEST_F(UnwinderTest, PagesAreMadeForASampleWithoutACopyToo) {

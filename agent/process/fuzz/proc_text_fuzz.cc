@@ -21,6 +21,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const MappingTable table(mappings);
   if (table.size() > 2 * mappings.size()) std::abort();
   if (!mappings.empty() && table.Find(mappings.back().start) == nullptr) std::abort();
-  if (ParseStartTicks(text) && text.find(')') == std::string_view::npos) std::abort();
+  if (ParseProcStat(text) && text.find(')') == std::string_view::npos) std::abort();
   return 0;
 }
