@@ -137,8 +137,9 @@ StatusOr<KernelSymbols> KernelSymbols::Parse(std::string_view kallsyms) {
 
   const NamePool& pool = symbols.pool_;
   std::ranges::sort(entries, [&](const Entry& a, const Entry& b) {
-    return std::tuple(a.start, a.binding, a.underscores, pool.At(a.name)) <
-           std::tuple(b.start, b.binding, b.underscores, pool.At(b.name));
+    if (a.start != b.start) return a.start < b.start;  // names lie anywhere in memory: only if need be
+    return std::tuple(a.binding, a.underscores, pool.At(a.name)) <
+           std::tuple(b.binding, b.underscores, pool.At(b.name));
   });
   const auto aliases = std::ranges::unique(entries, {}, &Entry::start);
   entries.erase(aliases.begin(), aliases.end());
