@@ -71,15 +71,15 @@ void Aggregator::Add(const RawSample& sample, const ProcessMoment& moment) {
 }
 
 bool Aggregator::Matches(StackId id, const RawKey& key) const {
-  const RawStack& raw = raw_[id];
+  const Stack& stack = stacks_[id];
   const RawSample& sample = key.sample;
-  if (raw.hash != key.hash || stacks_[id].image != key.image || raw.generation != key.generation ||
-      raw.kernel_words != sample.kernel.size() || raw.user_words != sample.user.size() ||
-      raw.kernel_stop != sample.kernel_stop || raw.user_stop != sample.user_stop) {
+  if (stack.hash != key.hash || stack.image != key.image || stack.generation != key.generation ||
+      stack.kernel_words != sample.kernel.size() || stack.user_words != sample.user.size() ||
+      stack.kernel_stop != sample.kernel_stop || stack.user_stop != sample.user_stop) {
     return false;
   }
-  return std::equal(sample.kernel.begin(), sample.kernel.end(), raw.words) &&
-         std::equal(sample.user.begin(), sample.user.end(), raw.words + raw.kernel_words);
+  return std::equal(sample.kernel.begin(), sample.kernel.end(), stack.words) &&
+         std::equal(sample.user.begin(), sample.user.end(), stack.words + stack.kernel_words);
 }
 
 Aggregator::StackId Aggregator::FindOrLocate(const RawSample& sample, const ProcessMoment& moment) {
@@ -101,14 +101,15 @@ Aggregator::StackId Aggregator::FindOrLocate(const RawSample& sample, const Proc
   // Locating may have read the process's maps anew and with that begun a new generation.
   if (moment.mappings == nullptr) generation = process.generation;
   const StackId id = static_cast<StackId>(stacks_.size());
-  raw_.push_back({.words = words_.Add(sample.kernel, sample.user),
-                  .generation = generation,
-                  .kernel_words = static_cast<uint16_t>(sample.kernel.size()),
-                  .user_words = static_cast<uint16_t>(sample.user.size()),
-                  .kernel_stop = sample.kernel_stop,
-                  .user_stop = sample.user_stop,
-                  .hash = hash_of()});
-  stacks_.push_back({std::move(located), process.id});
+  stacks_.push_back({.located = std::move(located),
+                     .image = process.id,
+                     .generation = generation,
+                     .hash = hash_of(),
+                     .words = words_.Add(sample.kernel, sample.user),
+                     .kernel_words = static_cast<uint16_t>(sample.kernel.size()),
+                     .user_words = static_cast<uint16_t>(sample.user.size()),
+                     .kernel_stop = static_cast<uint8_t>(sample.kernel_stop),
+                     .user_stop = static_cast<uint8_t>(sample.user_stop)});
   by_words_.insert(id);
   return id;
 }

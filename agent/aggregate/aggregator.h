@@ -53,9 +53,17 @@ class Aggregator : public EventSink {
     StackId stack;
     int64_t samples;
   };
-  struct Stack {
+  // All that a sample of it is compared with lies in one cache line, but its words.
+  struct alignas(64) Stack {
     LocatedStack located;
     ImageId image;
+    uint32_t generation;
+    size_t hash;
+    const uint64_t* words;  // that it was located from: kernel, user
+    uint16_t kernel_words;
+    uint16_t user_words;
+    uint8_t kernel_stop;  // enum kiln_stop, as it came
+    uint8_t user_stop;
   };
 
   const profile::Table<ThreadIndex, Thread>& threads() const { return threads_; }
@@ -71,15 +79,6 @@ class Aggregator : public EventSink {
   int64_t comm_filtered() const { return comm_filtered_; }
 
  private:
-  struct RawStack {         // what stacks_[i] was located from
-    const uint64_t* words;  // kernel, user
-    uint32_t generation;
-    uint16_t kernel_words;
-    uint16_t user_words;
-    kiln_stop kernel_stop;
-    kiln_stop user_stop;
-    size_t hash;
-  };
   struct RawKey {
     const RawSample& sample;
     ImageId image;
@@ -89,7 +88,7 @@ class Aggregator : public EventSink {
   struct RawHash {
     using is_transparent = void;
     const Aggregator* owner;
-    size_t operator()(StackId id) const { return owner->raw_[id].hash; }
+    size_t operator()(StackId id) const { return owner->stacks_[id].hash; }
     size_t operator()(const RawKey& key) const { return key.hash; }
   };
   struct RawEqual {
@@ -108,8 +107,7 @@ class Aggregator : public EventSink {
   Locator& locator_;
   CommFilter comm_filter_;
 
-  WordStore words_;            // of all raw stacks
-  std::vector<RawStack> raw_;  // parallel to stacks_
+  WordStore words_;  // of all raw stacks
   std::vector<Stack> stacks_;
   absl::flat_hash_set<StackId, RawHash, RawEqual> by_words_{0, RawHash{this}, RawEqual{this}};
 

@@ -262,6 +262,7 @@ int RunRecord(const RecordOptions& options) {
   Session& session = **started;
   for (const std::string& note : session.notes()) spdlog::warn("{}", note);
   const double cpu_before = OwnCpuSeconds();
+  const double tables_before = session.unwinder().worker_cpu_seconds();
   const int64_t start_unix_ns = UnixNs();
   const uint64_t start_ns = MonotonicNs();
   if (command) {
@@ -284,7 +285,7 @@ int RunRecord(const RecordOptions& options) {
 
   Costs costs{.elapsed_seconds = static_cast<double>(duration_ns) / 1e9};
   costs.own_cpu_seconds = OwnCpuSeconds() - cpu_before;
-  costs.table_seconds = session.unwinder().worker_cpu_seconds();
+  costs.table_seconds = session.unwinder().worker_cpu_seconds() - tables_before;
   const int command_exit = ending.command_status ? ShellExitCode(*ending.command_status) : 0;
   if (session.aggregator().samples() == 0) {
     const int failed = Fail(kWho, ExitCode::kUnavailable, NoSampleSentence(options));
