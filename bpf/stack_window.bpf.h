@@ -22,8 +22,9 @@ static __always_inline int in_window(const struct scratch *scratch, __u64 addres
 }
 
 /*
- * Moves the window to `address` (aligned to 8). A read that fails costs as much as 20 good ones, so after the first
- * failure, which mostly means that the stack ends soon, windows end with the page.
+ * Moves the window to `address` (aligned to 8). Behind a gap, mostly the locals of a large frame, little of what follows
+ * will be of use, and it is not in the caches: a short window does. A read that fails costs as much as 20 good ones, so
+ * after the first failure, which mostly means that the stack ends soon, windows end with the page.
  */
 static __always_inline void move_window(struct scratch *scratch, __u64 address) {
 	__u64 gap = address - scratch->walk.window_start - scratch->walk.window_bytes;

@@ -98,6 +98,41 @@ TEST_F(WalkWindowTest, FramesLargerThanTheWindowAreWalked) {
   EXPECT_THAT(walked.frames, SizeIs(10));
 }
 
+TEST_F(WalkWindowTest, BehindAGapLittleIsRead) {
+  constexpr uint32_t kFarWindowBytes = 512;
+  SetFrame(1024);
+  SetStack(kPage, 1024, 10);
+  EXPECT_THAT(process_.Walk().frames, SizeIs(10));
+  ASSERT_GE(process_.reads.size(), 10u);  // the last one comes upon the end
+  for (size_t i = 1; i < 9; ++i) EXPECT_EQ(process_.reads[i].bytes, kFarWindowBytes) << i;
+  // Without gaps again, so are the windows.
+  SetFrame(8);
+  SetStack(kPage, 8, 192);
+  EXPECT_THAT(process_.Walk().frames, SizeIs(192));
+  EXPECT_EQ(process_.reads[2].bytes, kWindowBytes);
+}
+
+TEST_F(WalkWindowTest, ReadsWhatDoesNotFitIntoAShortWindow) {
+  for (const uint32_t saved : {1u, 61u, 62u, 63u, 64u, 65u, 66u, 200u}) {
+    process_.ranges.clear();
+    process_.AddCode(kCode, kCode + 0x10000,
+                     process_.AddTable({MakePage({{.place = 0, .kind = KILN_ROW_SP, .a = 1000, .b = saved + 1},
+                                                  {.place = 0x100, .kind = KILN_ROW_FP, .a = 1}})}));
+    process_.regs.ip = kCode;
+    process_.regs.sp = kPage;
+    std::vector<uint64_t> stack(3010, 0xbad);
+    stack[999] = kCode + 1;
+    stack[1999] = kCode + 0x101;
+    stack[1999 - saved] = kPage + 3000 * 8;  // FP
+    stack[3000] = 0;
+    process_.ClearMemory();
+    process_.AddMemory(kPage, stack);
+    const auto walked = process_.Walk();
+    EXPECT_EQ(walked.stop, KILN_STOP_ROOT) << saved;
+    EXPECT_THAT(walked.frames, SizeIs(3)) << saved;
+  }
+}
+
 TEST_F(WalkWindowTest, AFramePointerSavedFarBelowTheReturnAddressIsRead) {
   // Saved registers lie up to 8 KiB apart: not in one window.
   for (const uint32_t saved : {1u, 126u, 127u, 128u, 129u, 254u, 255u, 256u, 257u, 1000u}) {
