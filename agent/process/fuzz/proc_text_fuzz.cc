@@ -4,9 +4,9 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "agent/process/live_system.h"
 #include "agent/process/mapping_table.h"
 #include "agent/process/maps.h"
+#include "agent/process/proc_stat.h"
 
 using namespace kiln;
 using namespace kiln::agent;
