@@ -32,6 +32,29 @@ static __always_inline int regs_are_in_syscall(const struct kiln_regs *regs) {
 	return (__s64)regs->orig_ax >= 0 && regs->cx == regs->ip;
 }
 
+enum {
+	KILN_NR_CLONE = 56,
+	KILN_NR_CLONE3 = 435,
+	KILN_CLONE_ARGS_STACK = 40, /* offset of clone_args.stack, include/uapi/linux/sched.h */
+};
+
+/*
+ * Whether the thread was made just now, with a stack of its own, and has not left its system call yet: nothing has called
+ * it. It has its maker's registers, but for RAX (copy_thread, arch/x86/kernel/process.c); C libraries have no CFI for this
+ * place. clone3's arguments may have been overwritten by its maker meanwhile: then it passes for one without a new stack.
+ */
+static __always_inline int regs_are_of_new_thread(const struct kiln_regs *regs) {
+	__u64 stack = 0;
+
+	if (regs->ax != 0 || !regs_are_in_syscall(regs))
+		return 0;
+	if (regs->orig_ax == KILN_NR_CLONE)
+		return regs->si != 0;
+	if (regs->orig_ax != KILN_NR_CLONE3 || read_user(&stack, sizeof(stack), regs->di + KILN_CLONE_ARGS_STACK))
+		return 0;
+	return stack != 0;
+}
+
 /* A saved return address as an address. */
 static __always_inline __u64 code_pointer(__u64 saved) {
 	return saved;
@@ -58,6 +81,10 @@ static __always_inline int regs_are_32bit(const struct kiln_regs *regs) {
 
 /* Not to be told from these registers (struct pt_regs has syscallno, struct user_pt_regs does not). */
 static __always_inline int regs_are_in_syscall(const struct kiln_regs *regs) {
+	(void)regs;
+	return 0;
+}
+static __always_inline int regs_are_of_new_thread(const struct kiln_regs *regs) {
 	(void)regs;
 	return 0;
 }

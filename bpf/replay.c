@@ -29,7 +29,9 @@ void kiln_replay_walk(const struct kiln_replay *environment, const struct kiln_r
 		memset(memory.code, 0, sizeof(memory.code));
 	}
 	enter_code(&state, ranges, range_count, flags, environment->stamp);
-	stack->stop = regs_are_32bit(&state.regs) ? KILN_STOP_COMPAT_32BIT : walk_user_stack();
+	stack->stop = stop_at_start(&state);
+	if (stack->stop == WALK_GOES_ON)
+		stack->stop = walk_user_stack();
 	stack->derived = state.walk.derived;
 	stack->word_count = state.walk.words;
 	memcpy(stack->words, state.record.words, state.walk.words * sizeof(stack->words[0]));

@@ -55,8 +55,9 @@ static __always_inline int take_user_stack(struct memory *memory, struct scratch
 
 	if (!start_walk(scratch))
 		return KILN_STOP_DEPTH_LIMIT;
-	if (regs_are_32bit(&scratch->regs))
-		return KILN_STOP_COMPAT_32BIT;
+	stop = stop_at_start(scratch);
+	if (stop != WALK_GOES_ON)
+		return stop;
 	if (enter_process(memory, scratch, start_ns, tgid, (__u32)TASK_READ(task, self_exec_id), exec_pages))
 		return KILN_STOP_PROCESS_UNKNOWN;
 	stop = walk_user_stack();

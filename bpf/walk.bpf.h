@@ -67,6 +67,13 @@ static __always_inline int start_walk(struct scratch *scratch) {
 	return push_native(scratch, REGS_IP(&scratch->regs), in_syscall ? KILN_FRAME_RETURN_ADDRESS : 0);
 }
 
+/* Whether there is more than the innermost frame, by the registers alone: WALK_GOES_ON or why not. */
+static __always_inline int stop_at_start(const struct scratch *scratch) {
+	if (regs_are_32bit(&scratch->regs))
+		return KILN_STOP_COMPAT_32BIT;
+	return regs_are_of_new_thread(&scratch->regs) ? KILN_STOP_ROOT : WALK_GOES_ON;
+}
+
 /* Lets the walk know the code of a process (struct kiln_process). */
 static __always_inline void enter_code(struct scratch *scratch, kiln_ref ranges, __u32 range_count, __u32 flags,
 				       __u32 stamp) {

@@ -106,6 +106,29 @@ TEST_F(WalkRowsTest, BehindASystemCallTheCodeIsOneByteBefore) {
   }
 }
 
+TEST_F(WalkRowsTest, NothingHasCalledANewThreadWithAStackOfItsOwn) {
+  constexpr uint64_t kArguments = kStack + 0x10000;
+  SetRows({{.place = 0, .a = 1}});
+  process_.AddMemory(kStack, {kCode + 1, 0});
+  process_.AddMemory(kArguments - 8, {0, 0, 0, 0, 0, 0, /* stack */ 0x7000, 0x1000});
+  auto& regs = process_.regs;
+  regs.ip = regs.cx = kCode + 2;
+  const auto frames_of = [&](uint64_t number, uint64_t result, uint64_t first, uint64_t second) {
+    regs.orig_ax = number, regs.ax = result, regs.di = first, regs.si = second;
+    const auto walked = process_.Walk();
+    EXPECT_EQ(walked.stop, KILN_STOP_ROOT);
+    return walked.frames.size();
+  };
+  EXPECT_EQ(frames_of(56, 0, 0, 0x7000), 1u);                    // clone
+  EXPECT_EQ(frames_of(56, 0, 0, 0), 2u);                         // like fork
+  EXPECT_EQ(frames_of(56, 4711, 0, 0x7000), 2u);                 // its maker
+  EXPECT_EQ(frames_of(435, 0, kArguments, 88), 1u);              // clone3
+  EXPECT_EQ(frames_of(435, 0, kArguments - 8, 88), 2u);          // no stack
+  EXPECT_EQ(frames_of(435, 0, 0x10, 88), 2u);                    // arguments can't be read
+  EXPECT_EQ(frames_of(435, ~uint64_t{37}, kArguments, 88), 2u);  // its maker, not back yet
+  EXPECT_EQ(frames_of(60, 0, kArguments, 88), 2u);
+}
+
 TEST_F(WalkRowsTest, SpecialRowsEndTheWalkWithTheirReason) {
   SetRows({RuleRow(0, KILN_SPECIAL_NO_CFI), RuleRow(1, KILN_SPECIAL_ROOT), RuleRow(2, KILN_SPECIAL_INEXPRESSIBLE),
            RuleRow(3, KILN_SPECIAL_DAMAGED), RuleRow(4, KILN_SPECIAL_UNCLEAR), RuleRow(5, KILN_FIRST_RULE)});
