@@ -37,7 +37,7 @@ struct walk {
 	__u32 known; /* register number, KNOWN_ALL or KNOWN_NONE */
 	__u32 is_return_address; /* IP is one: the code that the frame is in lies one byte before */
 	__u32 near_stack_end;
-	__u32 steps;
+	__u32 steps; /* frames that were left or tried to be */
 	__u64 window_start; /* address of window[0] */
 	__u64 window_bytes; /* from how many bytes on a word may be taken from it, 0 = no window */
 	kiln_ref ranges; /* of the process */
@@ -55,7 +55,7 @@ struct walk {
 	__u32 range_stamp; /* of the process and at the time that they were found */
 	__u64 range_validity;
 	__u64 fetched[2]; /* what fetch_words read */
-	__u16 places[KILN_PLACES]; /* row_place() of the last frames that were left; the next one's is [steps] */
+	__u16 places[KILN_PLACES]; /* row_place() of the frames of the last `steps`, around and around */
 };
 
 /* What this CPU may still copy of stacks (defer.bpf.h). */

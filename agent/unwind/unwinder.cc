@@ -44,6 +44,12 @@ uint64_t LastAddress(std::span<const uint64_t> words) {
   return last;
 }
 
+size_t FrameCount(std::span<const uint64_t> words) {
+  size_t count = 0;
+  for (FrameReader frames(words); frames.Next();) ++count;
+  return count;
+}
+
 ProcessMoment Now(Process& process) {
   return {.process = process, .mappings = nullptr, .generation = process.generation};
 }
@@ -274,7 +280,7 @@ void Unwinder::DeliverWalked(RawSample sample, const StackWalker::Walked& walked
                              Deliver deliver) {
   if (!LacksTables(walked.stop) && walked.stop != KILN_STOP_MEMORY_FULL) ++counts_.walked;
   // The kernel side may have come further where memory was not copied.
-  if (walked.stop == KILN_STOP_ROOT || walked.words.size() >= sample.user.size()) {
+  if (walked.stop == KILN_STOP_ROOT || FrameCount(walked.words) >= FrameCount(sample.user)) {
     if (walked.derived && (sample.flags & KILN_SAMPLE_DERIVED) == 0) ++counts_.derived_samples;
     sample.user = walked.words;
     sample.user_stop = walked.stop == KILN_STOP_RANGE_UNKNOWN ? KILN_STOP_NOT_CODE : walked.stop;

@@ -209,30 +209,41 @@ TEST_F(UnwinderTest, WithThePagesThereNoSampleWaits) {
   EXPECT_EQ(delivered_[0].stop, KILN_STOP_ROOT);
 }
 
-TEST_F(UnwinderTest, WhatIsPreparedFindsItsPagesWithTheFirstSample) {
-  const std::string folder = fmt::format("{}/kiln_prepare_{}", ::testing::TempDir(), ::getpid());
-  const auto start_anew = [&] {
+class UnwinderPrepareTest : public UnwinderTest {
+ protected:
+  UnwinderPrepareTest() {
+    StartAnew();
+    Learn({7});
+    StartAnew();
+  }
+  ~UnwinderPrepareTest() override {
+    unwinder_.reset();  // stores, too
+    std::filesystem::remove_all(folder_);
+  }
+
+  void StartAnew() {
     unwinder_.reset();  // stores the pages
-    Start({.cache_folder = folder});
-  };
-  start_anew();
-  Learn({7});
-  start_anew();
+    Start({.cache_folder = folder_});
+  }
+
+  const std::string folder_ = fmt::format("{}/kiln_prepare_{}", ::testing::TempDir(), ::getpid());
+};
+
+TEST_F(UnwinderPrepareTest, TheFirstSampleFindsItsPages) {
   Sample({7});
   EXPECT_THAT(delivered_, IsEmpty());  // not without
   Finish();
   delivered_.clear();
-  start_anew();
+  StartAnew();
   processes_.Preload({8});
   const std::vector<Process*> processes{processes_.Current({8})};
   unwinder_->Prepare(processes, std::chrono::hours(1));
   EXPECT_GT(unwinder_->table_counts().loaded_pages, 0u);
   Sample({8});
   EXPECT_THAT(delivered_, SizeIs(1));
-  std::filesystem::remove_all(folder);
 }
 
-TEST_F(UnwinderTest, PreparingTakesNoLongerThanItMay) {
+TEST_F(UnwinderPrepareTest, TakesNoLongerThanItMay) {
   processes_.Preload({8});
   const std::vector<Process*> processes{processes_.Current({8})};
   unwinder_->Prepare(processes, std::chrono::nanoseconds(0));

@@ -30,6 +30,16 @@ class WalkWindowTest : public ::testing::Test {
     process_.AddCode(kCode, kCode + 0x10000, process_.AddTable({MakePage({{.place = 0, .a = frame_words}})}));
     process_.regs.ip = kCode;
   }
+  // Frames of `frame_words` with the frame pointer saved `saved` words below the return address; code from 0x100 on
+  // goes by the frame pointer.
+  void SetFrameWithSavedPointer(uint32_t frame_words, uint32_t saved) {
+    process_.ranges.clear();
+    process_.AddCode(kCode, kCode + 0x10000,
+                     process_.AddTable({MakePage({{.place = 0, .kind = KILN_ROW_SP, .a = frame_words, .b = saved + 1},
+                                                  {.place = 0x100, .kind = KILN_ROW_FP, .a = 1}})}));
+    process_.regs.ip = kCode;
+    process_.regs.sp = kPage;
+  }
   // `frames` return addresses from `sp` on; the last is zero.
   void SetStack(uint64_t sp, uint32_t frame_words, size_t frames) {
     std::vector<uint64_t> stack(frames * frame_words, 0xbad);
@@ -114,12 +124,7 @@ TEST_F(WalkWindowTest, BehindAGapLittleIsRead) {
 
 TEST_F(WalkWindowTest, ReadsWhatDoesNotFitIntoAShortWindow) {
   for (const uint32_t saved : {1u, 61u, 62u, 63u, 64u, 65u, 66u, 200u}) {
-    process_.ranges.clear();
-    process_.AddCode(kCode, kCode + 0x10000,
-                     process_.AddTable({MakePage({{.place = 0, .kind = KILN_ROW_SP, .a = 1000, .b = saved + 1},
-                                                  {.place = 0x100, .kind = KILN_ROW_FP, .a = 1}})}));
-    process_.regs.ip = kCode;
-    process_.regs.sp = kPage;
+    SetFrameWithSavedPointer(1000, saved);
     std::vector<uint64_t> stack(3010, 0xbad);
     stack[999] = kCode + 1;
     stack[1999] = kCode + 0x101;
@@ -136,12 +141,7 @@ TEST_F(WalkWindowTest, ReadsWhatDoesNotFitIntoAShortWindow) {
 TEST_F(WalkWindowTest, AFramePointerSavedFarBelowTheReturnAddressIsRead) {
   // Saved registers lie up to 8 KiB apart: not in one window.
   for (const uint32_t saved : {1u, 126u, 127u, 128u, 129u, 254u, 255u, 256u, 257u, 1000u}) {
-    process_.ranges.clear();
-    process_.AddCode(kCode, kCode + 0x10000,
-                     process_.AddTable({MakePage({{.place = 0, .kind = KILN_ROW_SP, .a = 1001, .b = saved + 1},
-                                                  {.place = 0x100, .kind = KILN_ROW_FP, .a = 1}})}));
-    process_.regs.ip = kCode;
-    process_.regs.sp = kPage;
+    SetFrameWithSavedPointer(1001, saved);
     std::vector<uint64_t> stack(1010, 0xbad);
     stack[1000] = kCode + 0x101;
     stack[1000 - saved] = kPage + 1005 * 8;  // FP
