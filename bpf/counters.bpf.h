@@ -13,12 +13,14 @@ struct {
 	__type(value, __u64);
 } counters SEC(".maps");
 
-static __always_inline void count(enum kiln_counter counter) {
+static __always_inline void count_more(enum kiln_counter counter, __u64 more) {
 	__u32 key = counter;
 	__u64 *value = bpf_map_lookup_elem(&counters, &key);
 
 	if (value)
-		*value += 1;
+		*value += more;
 }
+
+static __always_inline void count(enum kiln_counter counter) { count_more(counter, 1); }
 
 #endif

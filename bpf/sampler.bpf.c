@@ -112,6 +112,7 @@ int on_sample(struct kiln_perf_event_context *context) {
 	__u64 exec_pages = 0;
 	__u32 kernel_words;
 	__u16 flags = 0;
+	__u64 start_ns;
 	void *ring;
 	int known;
 
@@ -123,6 +124,7 @@ int on_sample(struct kiln_perf_event_context *context) {
 	leader = TASK_READ(task, group_leader);
 	if (!is_target(task, leader, &flags))
 		return 0;
+	start_ns = bpf_ktime_get_ns();
 	scratch = get_scratch();
 	memory = get_memory();
 	slot = find_identity_slot((__u32)pid_tgid);
@@ -142,7 +144,7 @@ int on_sample(struct kiln_perf_event_context *context) {
 	warm_first_step(memory, slot, pid_tgid >> 32, REGS_IP(&context->regs));
 	sample->version = KILN_WIRE_VERSION;
 	sample->type = KILN_RECORD_SAMPLE;
-	sample->time_ns = bpf_ktime_get_ns();
+	sample->time_ns = start_ns;
 	sample->pid = pid_tgid >> 32;
 	sample->tid = (__u32)pid_tgid;
 	sample->cpu = bpf_get_smp_processor_id();
@@ -187,6 +189,8 @@ int on_sample(struct kiln_perf_event_context *context) {
 		fill_identity(&scratch->record.identity, slot, task, leader);
 	if (submit(ring, scratch, !known))
 		slot->tid = 0;
+	if (config.measures_cost)
+		count_more(KILN_COUNTER_RUN_NS, bpf_ktime_get_ns() - start_ns);
 	return 0;
 }
 

@@ -65,7 +65,7 @@ Process* Aggregator::Admit(const RawSample& sample) {
 
 void Aggregator::Add(const RawSample& sample, const ProcessMoment& moment) {
   const StackId stack = FindOrLocate(sample, moment);
-  ++counts_[{FindThread(sample), stack}];
+  ++counts_[{FindThread(sample, moment.process.id), stack}];
   ++samples_;
   if (IsComplete(stacks_[stack].located.stop)) ++complete_samples_;
 }
@@ -114,25 +114,40 @@ Aggregator::StackId Aggregator::FindOrLocate(const RawSample& sample, const Proc
   return id;
 }
 
-ThreadIndex Aggregator::FindThread(const RawSample& sample) {
-  if (const auto found = thread_of_identity_.find(sample.identity); found != thread_of_identity_.end()) {
-    return found->second;
-  }
-  Thread thread{sample.pid, sample.tid, *sample.identity};
+ThreadIndex Aggregator::FindThread(const RawSample& sample, ImageId image) {
+  const std::pair key(sample.identity, image);
+  if (const auto found = thread_of_identity_.find(key); found != thread_of_identity_.end()) return found->second;
+  Thread thread{sample.pid, sample.tid, image, *sample.identity};
   thread.identity.mount_namespace = 0;  // unset while a thread exits: not part of who it is
   std::vector<ThreadIndex>& known = threads_of_tid_[sample.tid];
   auto index = std::ranges::find_if(known, [&](ThreadIndex i) { return threads_[i] == thread; });
   if (index == known.end()) index = known.insert(known.end(), threads_.Add(std::move(thread)));
-  thread_of_identity_.emplace(sample.identity, *index);
+  thread_of_identity_.emplace(key, *index);
   return *index;
 }
 
-std::vector<Aggregator::Count> Aggregator::Counts() const {
-  std::vector<Count> counts;
-  counts.reserve(counts_.size());
-  for (const auto& [key, samples] : counts_) counts.push_back({key.first, key.second, samples});
-  std::ranges::sort(counts, {}, [](const Count& count) { return std::pair(count.thread, count.stack); });
-  return counts;
+Aggregate Aggregator::Take() {
+  Aggregate taken{.threads = std::exchange(threads_, {}),
+                  .stacks = {},
+                  .counts = {},
+                  .kernel_symbols = std::exchange(kernel_symbols_, {}),
+                  .samples = 0};
+  by_words_.clear();
+  taken.stacks.reserve(stacks_.size());
+  for (Stack& stack : stacks_) taken.stacks.push_back(std::move(stack.located));
+  stacks_.clear();
+  words_ = {};
+  thread_of_identity_.clear();
+  threads_of_tid_.clear();
+  taken.counts.reserve(counts_.size());
+  for (const auto& [key, samples] : counts_) {
+    taken.counts.push_back({key.first, key.second, samples});
+    taken.samples += samples;
+  }
+  counts_.clear();
+  std::ranges::sort(taken.counts, {},
+                    [](const Aggregate::Count& count) { return std::pair(count.thread, count.stack); });
+  return taken;
 }
 
 }  // namespace kiln::agent

@@ -17,19 +17,35 @@ namespace kiln::agent {
 
 using ThreadIndex = profile::Index<struct ThreadTag>;
 
-// A thread under one name.
+// A thread under one name, running one program.
 struct Thread {
   Pid pid;
   Tid tid;
+  ImageId image;
   ThreadIdentity identity;
   friend bool operator==(const Thread&, const Thread&) = default;
+};
+
+// What was counted since the last time it was taken.
+struct Aggregate {
+  struct Count {
+    ThreadIndex thread;
+    uint32_t stack;  // index into stacks
+    int64_t samples;
+  };
+  profile::Table<ThreadIndex, Thread> threads;
+  std::vector<LocatedStack> stacks;
+  std::vector<Count> counts;  // sorted by thread, then stack
+  // BPF programs and other kernel code that came or went.
+  std::vector<KernelSymbolEvent> kernel_symbols;
+  int64_t samples = 0;
 };
 
 // Stages 3 and 4: counts samples per distinct (thread, stack). A stack is first compared as the kernel delivered it,
 // within its process; only one that was never seen is located. So the usual sample costs two hash look-ups, and the
 // cost of everything after follows the number of distinct stacks. Keys are compared word by word.
 //
-// Thread-compatible: lives on the collector's thread; its tables are read elsewhere only once that has ended.
+// Thread-compatible: lives on the collector's thread.
 class Aggregator : public EventSink {
  public:
   // Decides about samples that the kernel's filter by name left open: true keeps the sample. Called for each such
@@ -47,12 +63,10 @@ class Aggregator : public EventSink {
   Process* Admit(const RawSample& sample);
   void Add(const RawSample& sample, const ProcessMoment& moment);
 
+  // All that was counted, and begins anew with empty tables. The frames of its stacks are the locator's of that time.
+  Aggregate Take();
+
   using StackId = uint32_t;  // index into stacks()
-  struct Count {
-    ThreadIndex thread;
-    StackId stack;
-    int64_t samples;
-  };
   // All that a sample of it is compared with lies in one cache line, but its words.
   struct alignas(64) Stack {
     LocatedStack located;
@@ -68,10 +82,8 @@ class Aggregator : public EventSink {
 
   const profile::Table<ThreadIndex, Thread>& threads() const { return threads_; }
   const std::vector<Stack>& stacks() const { return stacks_; }
-  std::vector<Count> Counts() const;
-  // BPF programs and other kernel code that came or went while recording.
-  const std::vector<KernelSymbolEvent>& kernel_symbols() const { return kernel_symbols_; }
 
+  // Of all since the start:
   int64_t samples() const { return samples_; }
   int64_t complete_samples() const { return complete_samples_; }
   // CPU time spent on locating stacks that were seen for the first time: an estimate from one of 16.
@@ -101,7 +113,7 @@ class Aggregator : public EventSink {
 
   bool Matches(StackId id, const RawKey& key) const;
   StackId FindOrLocate(const RawSample& sample, const ProcessMoment& moment);
-  ThreadIndex FindThread(const RawSample& sample);
+  ThreadIndex FindThread(const RawSample& sample, ImageId image);
 
   ProcessTable& processes_;
   Locator& locator_;
@@ -112,9 +124,9 @@ class Aggregator : public EventSink {
   absl::flat_hash_set<StackId, RawHash, RawEqual> by_words_{0, RawHash{this}, RawEqual{this}};
 
   profile::Table<ThreadIndex, Thread> threads_;
-  // The decoder keeps identities for the whole recording and makes each for one thread: the pointer is a fast first
-  // key.
-  absl::flat_hash_map<const ThreadIdentity*, ThreadIndex> thread_of_identity_;
+  // The decoder keeps identities as long as anything here refers to them, and makes each for one thread: the pointer is
+  // a fast first key.
+  absl::flat_hash_map<std::pair<const ThreadIdentity*, ImageId>, ThreadIndex> thread_of_identity_;
   absl::flat_hash_map<Tid, std::vector<ThreadIndex>> threads_of_tid_;
 
   absl::flat_hash_map<std::pair<ThreadIndex, StackId>, int64_t> counts_;

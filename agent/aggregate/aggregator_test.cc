@@ -66,8 +66,9 @@ TEST_F(AggregatorTest, CountsEqualStacksOfAThreadTogether) {
   Add(1, 1, {}, {Leaf(0x1100), Caller(0x1200)});
   Add(1, 1, {}, {Leaf(0x1100), Caller(0x1200)});
   Add(1, 1, {}, {Leaf(0x1101), Caller(0x1200)});
-  ASSERT_EQ(aggregator_.Counts().size(), 2u);
-  EXPECT_EQ(aggregator_.Counts()[0].samples, 2);
+  const Aggregate taken = aggregator_.Take();
+  ASSERT_EQ(taken.counts.size(), 2u);
+  EXPECT_EQ(taken.counts[0].samples, 2);
   EXPECT_EQ(aggregator_.samples(), 3);
   EXPECT_EQ(aggregator_.complete_samples(), 3);
 }
@@ -113,9 +114,26 @@ TEST_F(AggregatorTest, KeepsThreadsAndNamesApart) {
   Add(1, 1, {}, {Leaf(0x1100)});
   Add(1, 2, {}, {Leaf(0x1100)});
   Add(1, 2, {}, {Leaf(0x1100)}, 0, KILN_STOP_ROOT, "renamed");
-  EXPECT_EQ(aggregator_.Counts().size(), 3u);
   EXPECT_EQ(aggregator_.stacks().size(), 1u);
-  EXPECT_EQ(aggregator_.threads().size(), 3u);
+  const Aggregate taken = aggregator_.Take();
+  EXPECT_EQ(taken.counts.size(), 3u);
+  EXPECT_EQ(taken.threads.size(), 3u);
+}
+
+TEST_F(AggregatorTest, BeginsAnewOnceItWasTaken) {
+  Add(1, 1, {}, {Leaf(0x1100), Caller(0x1200)});
+  Add(1, 1, {}, {Leaf(0x1100), Caller(0x1200)});
+  const Aggregate first = aggregator_.Take();
+  EXPECT_EQ(first.samples, 2);
+  EXPECT_EQ(aggregator_.stacks().size(), 0u);
+  EXPECT_EQ(aggregator_.threads().size(), 0u);
+  Add(1, 1, {}, {Leaf(0x1100), Caller(0x1200)});
+  const Aggregate second = aggregator_.Take();
+  EXPECT_EQ(second.samples, 1);
+  ASSERT_EQ(second.stacks.size(), 1u);
+  EXPECT_EQ(second.stacks[0].frames.size(), first.stacks[0].frames.size());
+  EXPECT_EQ(aggregator_.samples(), 3);
+  EXPECT_EQ(aggregator_.Take().samples, 0);
 }
 
 TEST_F(AggregatorTest, KernelAndUserPartsAreNotMixedUp) {

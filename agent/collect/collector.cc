@@ -55,7 +55,10 @@ Collector::Collector(Sampler sampler, SideBand side_band, std::vector<int> cpus,
       epoll_(std::move(epoll)),
       wake_(std::move(wake)) {}
 
-Status Collector::StartSampling() { return sampler_.SampleCpus(cpus_); }
+Status Collector::StartSampling() {
+  delivered_until_ns_ = MonotonicNs();
+  return sampler_.SampleCpus(cpus_);
+}
 
 Status Collector::FollowCpus() {
   const uint64_t now = MonotonicNs();
@@ -100,8 +103,21 @@ Status Collector::Poll(EventSink& sink) {
 
 void Collector::Finish(EventSink& sink) {
   sampler_.Stop();
+  const uint64_t now = MonotonicNs();
   Drain();
   Deliver(sink, std::numeric_limits<uint64_t>::max());
+  delivered_until_ns_ = now;
+}
+
+Status Collector::ChangeFrequency(int frequency_hz, EventSink& sink) {
+  Finish(sink);
+  sampler_.SetFrequency(frequency_hz);
+  return sampler_.SampleCpus(cpus_);
+}
+
+void Collector::ForgetIdentities(absl::flat_hash_set<const ThreadIdentity*> in_use) {
+  for (size_t i = 0; i < samples_.size(); ++i) in_use.insert(samples_.identity(i));
+  decoder_.ForgetIdentities(in_use);
 }
 
 void Collector::Wake() {
@@ -152,6 +168,7 @@ void Collector::Deliver(EventSink& sink, uint64_t horizon_ns) {
   }
   events_.erase(events_.begin(), events_.begin() + static_cast<ptrdiff_t>(next_event));
   std::swap(samples_, later_samples_);
+  delivered_until_ns_ = horizon_ns;
   sink.OnBatchEnd();
   deliver_seconds_ += ThreadCpuSeconds() - start_seconds;
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <absl/container/flat_hash_set.h>
+
 #include <memory>
 #include <utility>
 #include <vector>
@@ -43,6 +45,13 @@ class Collector {
   Status Poll(EventSink& sink);
   // Stops sampling and delivers everything that is left.
   void Finish(EventSink& sink);
+  // Samples with another frequency from now on. All samples of the old one are delivered before it returns; a CPU may
+  // lose one sample.
+  Status ChangeFrequency(int frequency_hz, EventSink& sink);
+  // All that was taken before this time (CLOCK_MONOTONIC) has been delivered.
+  uint64_t delivered_until_ns() const { return delivered_until_ns_; }
+  // Drops what is kept of threads that no sample to come, and nothing of `in_use`, refers to.
+  void ForgetIdentities(absl::flat_hash_set<const ThreadIdentity*> in_use);
   // Makes a Poll under way on another thread return soon. Thread-safe.
   void Wake();
 
@@ -77,6 +86,7 @@ class Collector {
   SampleBatch later_samples_;
   std::vector<std::pair<uint64_t, size_t>> order_;  // time and place in samples_, of the delivery under way
   std::vector<SideBandEvent> events_;
+  uint64_t delivered_until_ns_ = 0;
   uint64_t ring_bytes_ = 0;
   int cpu_changes_ = 0;
   double deliver_seconds_ = 0;

@@ -93,4 +93,14 @@ void SampleDecoder::Decode(std::span<const std::byte> record, SampleBatch& batch
              .stack = stack});
 }
 
+void SampleDecoder::ForgetIdentities(const absl::flat_hash_set<const ThreadIdentity*>& in_use) {
+  absl::flat_hash_set<const ThreadIdentity*> in_slots;
+  for (const Cpu& cpu : cpus_) {
+    for (const Slot& slot : cpu.slots) in_slots.insert(slot.identity);
+  }
+  absl::erase_if(identities_, [&](const Known& known) {
+    return !in_slots.contains(&known.identity) && !in_use.contains(&known.identity);
+  });
+}
+
 }  // namespace kiln::agent

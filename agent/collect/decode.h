@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <absl/container/flat_hash_set.h>
 #include <absl/container/node_hash_set.h>
 
 #include <cstddef>
@@ -26,7 +27,9 @@ class SampleDecoder {
   // follows on its CPU.
   void Decode(std::span<const std::byte> record, SampleBatch& batch);
 
-  // Distinct identities so far.
+  // Drops the identities that no slot and nothing of `in_use` refers to.
+  void ForgetIdentities(const absl::flat_hash_set<const ThreadIdentity*>& in_use);
+  // Distinct identities that are kept.
   size_t identity_count() const { return identities_.size(); }
   const Counts& counts() const { return counts_; }
 
@@ -61,7 +64,7 @@ class SampleDecoder {
 
   std::vector<Cpu> cpus_;
   // One per thread and name, however often it is sent: threads that share a slot of the table take turns in it. They
-  // stay for the recording, at their place, since samples point to them.
+  // stay at their place, since samples point to them.
   absl::node_hash_set<Known> identities_;
   std::vector<uint64_t> words_;
   Counts counts_;

@@ -65,6 +65,7 @@ class SampleBatch {
   bool has_stacks() const { return !stacks_.empty(); }
 
   uint64_t time_ns(size_t i) const { return items_[i].time_ns; }
+  const ThreadIdentity* identity(size_t i) const { return items_[i].identity; }
   // Valid until the batch changes.
   RawSample operator[](size_t i) const {
     const Item& item = items_[i];

@@ -131,6 +131,7 @@ class Sampler::Impl {
     config->ring_bytes = RingBytes(options_.frequency_hz);
     config->stack_bytes = kStackCopiesPerRing * config->ring_bytes;
     config->kernel_frames = KernelFrameLimit();
+    config->measures_cost = options_.measures_cost;
     bpf_map__set_max_entries(skeleton_->maps.stack_copies, static_cast<uint32_t>(cpu_count_));
     bpf_map__set_max_entries(skeleton_->maps.memories, static_cast<uint32_t>(cpu_count_));
     if (!options_.filter_pids) bpf_map__set_max_entries(skeleton_->maps.target_pids, 1);
@@ -320,6 +321,7 @@ void Sampler::ForgetTables() { std::atomic_ref(impl_->skeleton_->bss->unwind_gen
 Status Sampler::SampleCpus(const std::vector<int>& cpus) { return impl_->SampleCpus(cpus); }
 std::vector<int> Sampler::StoppedCpus() { return impl_->StoppedCpus(); }
 void Sampler::Stop() { impl_->events_.clear(); }
+void Sampler::SetFrequency(int frequency_hz) { impl_->options_.frequency_hz = frequency_hz; }
 
 void Sampler::Drain(const std::function<void(std::span<const std::byte>)>& handle) {
   impl_->handle_ = handle;

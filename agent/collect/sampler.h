@@ -25,6 +25,7 @@ struct SamplerOptions {
   int frequency_hz = 99;  // per CPU, 1 … 10 000
   SamplerEvent event = SamplerEvent::kCpuClock;
   bool kernel_stacks = true;
+  bool measures_cost = false;        // counts KILN_COUNTER_RUN_NS: some 20 ns per sample
   bool filter_pids = false;          // only processes entered by AddTarget, and their children
   bool filter_comm = false;          // only threads whose name was judged by SetCommVerdict, see there
   std::vector<std::string> cgroups;  // cgroup v2 folders; any of them, with all below; at most KILN_MAX_CGROUPS
@@ -82,6 +83,8 @@ class Sampler {
   std::vector<int> StoppedCpus();
   // Stops sampling; rings can still be drained.
   void Stop();
+  // Of the events that SampleCpus opens from now on. The rings keep the size that they were made with.
+  void SetFrequency(int frequency_hz);
 
   // Hands each record that is in the rings to `handle`, per CPU in their order.
   void Drain(const std::function<void(std::span<const std::byte>)>& handle);

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/flush/namer.h"
 
+#include <sys/stat.h>
+
+#include <algorithm>
+
 #include "agent/aggregate/aggregator.h"
-#include "agent/process/perf_map_file.h"
 
 namespace kiln::agent {
 namespace {
@@ -29,15 +32,66 @@ SourceLine Placeholder(std::string_view module, uint64_t address) {
 
 }  // namespace
 
-Namer::Namer(const Locator& locator, ProcessTable& processes, const std::vector<KernelSymbolEvent>& kernel_symbols)
-    : locator_(locator), processes_(processes), kernel_symbol_events_(kernel_symbols) {}
+void Namer::BeginWindow(const Window& window) {
+  ++window_;
+  if (kernel_) TakeInKernelSymbols(window);
+}
 
-NamedFrame Namer::Name(const Frame& frame) {
+// Code that is gone by the window's end was there for some of its samples.
+void Namer::TakeInKernelSymbols(const Window& window) {
+  for (const KernelSymbolEvent& event : window.aggregate.kernel_symbols) {
+    kernel_->Add(event.start, event.length, event.name, event.is_bpf ? "bpf" : "");
+  }
+}
+
+size_t Namer::memory_bytes() const {
+  size_t bytes = 0;
+  for (const auto& [id, object] : objects_) bytes += object.names.memory_bytes() + object.names.table_bytes();
+  for (const auto& [identity, map] : perf_maps_) bytes += map.map == nullptr ? 0 : map.map->memory_bytes();
+  return bytes;
+}
+
+void Namer::EndWindow(const Window& window) {
+  if (kernel_) {
+    for (const KernelSymbolEvent& event : window.aggregate.kernel_symbols) {
+      if (event.removed) kernel_->Remove(event.start);
+    }
+  }
+  // Longest unused first; of one file the table before the names, which cost less and are worth more.
+  size_t bytes = memory_bytes();
+  std::vector<std::pair<uint64_t, ObjectId>> order;
+  for (const auto& [id, object] : objects_) order.emplace_back(object.used_in, id);
+  std::ranges::sort(order);
+  for (const auto& [used_in, id] : order) {
+    if (bytes <= cache_bytes_) break;
+    ObjectNames& names = objects_.at(id).names;
+    bytes -= names.table_bytes();
+    names.DropTable();
+  }
+  absl::erase_if(perf_maps_, [&](const auto& entry) {
+    const PerfMapFile& map = entry.second;
+    const size_t size = map.map == nullptr ? 0 : map.map->memory_bytes();
+    if (map.used_in == window_ && bytes <= cache_bytes_) return false;
+    bytes -= size;
+    return true;
+  });
+  for (const auto& [used_in, id] : order) {
+    if (bytes <= cache_bytes_) break;
+    const auto object = objects_.find(id);
+    bytes -= object->second.names.memory_bytes();
+    objects_.erase(object);
+  }
+}
+
+NamedFrame Namer::Name(const Window& window, const Frame& frame) {
   NamedFrame named;
   switch (frame.space) {
-    case FrameSpace::kObject: named = NameObject(frame); break;
-    case FrameSpace::kKernel: named = NameKernel(frame); break;
-    case FrameSpace::kJit: named = NameJit(frame); break;
+    case FrameSpace::kObject: named = NameObject(window, frame); break;
+    case FrameSpace::kKernel:
+      if (!kernel_loaded_) LoadKernelSymbols(window);
+      named = NameKernel(frame);
+      break;
+    case FrameSpace::kJit: named = NameJit(window, frame); break;
     case FrameSpace::kUnmapped:
       named = {.type = FrameType::kUnknown, .module = "", .build_id = "", .address = frame.address, .lines = {}};
       named.miss = Miss::kNoFile;
@@ -51,54 +105,31 @@ NamedFrame Namer::Name(const Frame& frame) {
   return named;
 }
 
-Namer::ObjectSymbols& Namer::SymbolsOf(ObjectId id) {
-  const auto [entry, added] = objects_.try_emplace(id.value);
-  ObjectSymbols& symbols = entry->second;
-  if (!added) return symbols;
-  const ObjectFile& object = locator_.objects().object(id);
-  if (!object.elf) {
-    symbols.miss = object.miss;
-  } else if (auto table = symbolizer::SymbolTable::Read(*object.elf); table.ok()) {
-    symbols.table.emplace(*std::move(table));
-  } else {
-    symbols.miss = symbolizer::MissFromStatus(table.status());
-  }
-  return symbols;
-}
-
-NamedFrame Namer::NameObject(const Frame& frame) {
+NamedFrame Namer::NameObject(const Window& window, const Frame& frame) {
   const ObjectId id{frame.owner};
-  const ObjectFile& object = locator_.objects().object(id);
+  const ObjectFile& file = *window.objects.at(id);
   NamedFrame named{.type = FrameType::kNative,
-                   .module = object.path,
-                   .build_id = object.build_id,
+                   .module = file.path,
+                   .build_id = file.build_id,
                    .address = frame.address,
                    .lines = {}};
-  if (object.elf) {
-    if (const auto* segment = object.elf->ExecutableSegmentContaining(ElfAddress(frame.address))) {
+  const ElfAddress address(frame.address);
+  if (file.elf) {
+    if (const auto* segment = file.elf->ExecutableSegmentContaining(address)) {
       named.module_start = segment->address.value();
       named.module_limit = segment->address.value() + segment->memory_size;
       named.module_offset = segment->offset.value();
     }
   }
-  ObjectSymbols& symbols = SymbolsOf(id);
-  if (!symbols.table) {
-    named.miss = symbols.miss;
-    return named;
-  }
-  const ElfAddress address(frame.address);
-  const std::string_view name = symbols.table->LookupRaw(address);
-  if (name.empty()) {
-    named.miss = symbols.table->Lookup(address).miss;
-    return named;
-  }
-  const auto [line, added] = symbols.lines.try_emplace(name);
-  if (added) line->second = symbolizer::NamingOf(name).lines.front();
-  named.lines.push_back(line->second);
+  Object& object = objects_[id];
+  object.used_in = window_;
+  const ObjectNames::Found found = object.names.Find(file, address);
+  named.miss = found.miss;
+  if (found.line != nullptr) named.lines.push_back(*found.line);
   return named;
 }
 
-void Namer::LoadKernelSymbols() {
+void Namer::LoadKernelSymbols(const Window& window) {
   kernel_loaded_ = true;
   auto symbols = symbolizer::KernelSymbols::Load();
   if (!symbols.ok()) {
@@ -111,14 +142,10 @@ void Namer::LoadKernelSymbols() {
     return;
   }
   kernel_.emplace(*std::move(symbols));
-  // Code that is gone by now is in no list any more, but these events told its place.
-  for (const KernelSymbolEvent& event : kernel_symbol_events_) {
-    if (event.removed) kernel_->Add(event.start, event.length, event.name, event.is_bpf ? "bpf" : "");
-  }
+  TakeInKernelSymbols(window);
 }
 
 NamedFrame Namer::NameKernel(const Frame& frame) {
-  if (!kernel_loaded_) LoadKernelSymbols();
   NamedFrame named{
       .type = FrameType::kKernel, .module = kKernelModule, .build_id = "", .address = frame.address, .lines = {}};
   if (!kernel_) {
@@ -134,28 +161,28 @@ NamedFrame Namer::NameKernel(const Frame& frame) {
   return named;
 }
 
-const symbolizer::PerfMap* Namer::PerfMapOf(const Process& process) {
-  const auto [entry, added] = perf_map_of_image_.try_emplace(process.id, nullptr);
-  if (!added) return entry->second;
-  std::shared_ptr<const File> file = process.perf_map;
-  if (file == nullptr) file = FindPerfMap(process, processes_.NamespaceViews(process));
-  if (file == nullptr) return nullptr;
-  const auto [known, is_new] = perf_maps_.try_emplace(file->identity());
-  if (is_new) {
-    known->second.file = file;
-    if (auto map = symbolizer::PerfMap::Read(*file); map.ok()) {
-      known->second.map = std::make_unique<const symbolizer::PerfMap>(*std::move(map));
-    }
-  }
-  entry->second = known->second.map.get();
-  return entry->second;
+const symbolizer::PerfMap* Namer::PerfMapOf(const WindowImage& image) {
+  if (image.perf_map == nullptr) return nullptr;
+  const auto [entry, added] = perf_maps_.try_emplace(image.perf_map->identity());
+  PerfMapFile& known = entry->second;
+  if (!added && known.used_in == window_) return known.map.get();
+  known.used_in = window_;
+  struct stat now {};
+  if (::fstat(image.perf_map->fd(), &now) != 0) return known.map.get();
+  const auto size = static_cast<uint64_t>(now.st_size);
+  if (!added && known.size == size) return known.map.get();
+  known.size = size;
+  known.file = image.perf_map;
+  auto map = symbolizer::PerfMap::Read(*known.file);
+  known.map = map.ok() ? std::make_unique<const symbolizer::PerfMap>(*std::move(map)) : nullptr;
+  return known.map.get();
 }
 
-NamedFrame Namer::NameJit(const Frame& frame) {
-  const Process& process = processes_.image(ImageId{frame.owner});
+NamedFrame Namer::NameJit(const Window& window, const Frame& frame) {
+  const WindowImage& image = window.images.at(ImageId{frame.owner});
   NamedFrame named{.type = FrameType::kJit, .module = "[jit]", .build_id = "", .address = frame.address, .lines = {}};
-  if (const symbolizer::PerfMap* map = PerfMapOf(process); map != nullptr) {
-    const Pid name = process.namespaced_pid.value != 0 ? process.namespaced_pid : process.pid;
+  if (const symbolizer::PerfMap* map = PerfMapOf(image); map != nullptr) {
+    const Pid name = image.namespaced_pid.value != 0 ? image.namespaced_pid : image.pid;
     named.module = fmt::format("/tmp/perf-{}.map", name.value);
     symbolizer::Naming naming = map->Lookup(ProcessAddress(frame.address));
     named.lines = std::move(naming.lines);

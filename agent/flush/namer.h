@@ -12,9 +12,8 @@
 #include <string_view>
 #include <vector>
 
-#include "agent/collect/side_band_event.h"
-#include "agent/process/locator.h"
-#include "agent/process/process_table.h"
+#include "agent/flush/object_names.h"
+#include "agent/session/window.h"
 #include "profile/frame_type.h"
 #include "symbolizer/kernel_symbols.h"
 #include "symbolizer/perf_map.h"
@@ -34,42 +33,49 @@ struct NamedFrame {
   symbolizer::Miss miss = symbolizer::Miss::kNone;
 };
 
-// Stage 5: names frames, each distinct one once, after the recording. Symbol tables are read when the first frame of
-// their file comes. Thread-compatible.
+// Stage 5: names frames. What was named stays known from window to window, within `cache_bytes`; symbol tables are read
+// when they are needed. Thread-compatible.
 class Namer {
  public:
-  Namer(const Locator& locator, ProcessTable& processes, const std::vector<KernelSymbolEvent>& kernel_symbols);
+  static constexpr size_t kDefaultCacheBytes = size_t{24} << 20;
+  explicit Namer(size_t cache_bytes = kDefaultCacheBytes) : cache_bytes_(cache_bytes) {}
 
-  NamedFrame Name(const Frame& frame);
+  // Before the frames of a window: takes in which kernel code came and went meanwhile.
+  void BeginWindow(const Window& window);
+  // `frame` is one of `window`, which was begun.
+  NamedFrame Name(const Window& window, const Frame& frame);
+  // After them: forgets what was used longest ago, as far as there is more than the cache may hold.
+  void EndWindow(const Window& window);
 
   // Advice for the user, one line each, on what kept names away (kptr_restrict …).
   const std::vector<std::string>& notes() const { return notes_; }
+  // Of names and symbol tables of object files and perf maps; the kernel's symbols are not among them.
+  size_t memory_bytes() const;
+  size_t kernel_symbol_bytes() const { return kernel_ ? kernel_->memory_bytes() : 0; }
+  void SetCacheBytes(size_t bytes) { cache_bytes_ = bytes; }
 
  private:
-  struct ObjectSymbols {
-    std::optional<symbolizer::SymbolTable> table;
-    symbolizer::Miss miss = symbolizer::Miss::kNone;
-    // By the name in `table`: most functions have several frames, and demangling is what naming costs.
-    absl::flat_hash_map<std::string_view, symbolizer::SourceLine> lines;
+  struct Object {
+    ObjectNames names;
+    uint64_t used_in = 0;  // window_
   };
   struct PerfMapFile {
     std::shared_ptr<const File> file;                // open, so that its identity stays its own
     std::unique_ptr<const symbolizer::PerfMap> map;  // nullptr if it can't be read
+    uint64_t size = 0;                               // as it was read; they grow
+    uint64_t used_in = 0;
   };
 
-  NamedFrame NameObject(const Frame& frame);
+  NamedFrame NameObject(const Window& window, const Frame& frame);
   NamedFrame NameKernel(const Frame& frame);
-  NamedFrame NameJit(const Frame& frame);
-  ObjectSymbols& SymbolsOf(ObjectId id);
-  const symbolizer::PerfMap* PerfMapOf(const Process& process);
-  void LoadKernelSymbols();
+  NamedFrame NameJit(const Window& window, const Frame& frame);
+  const symbolizer::PerfMap* PerfMapOf(const WindowImage& image);
+  void LoadKernelSymbols(const Window& window);
+  void TakeInKernelSymbols(const Window& window);
 
-  const Locator& locator_;
-  ProcessTable& processes_;
-  const std::vector<KernelSymbolEvent>& kernel_symbol_events_;
-  absl::node_hash_map<uint32_t, ObjectSymbols> objects_;  // by ObjectId; they stay where they are
-  // A process and the children that it forked have one perf map between them.
-  absl::flat_hash_map<ImageId, const symbolizer::PerfMap*> perf_map_of_image_;
+  size_t cache_bytes_;
+  uint64_t window_ = 0;  // counts them
+  absl::node_hash_map<ObjectId, Object> objects_;
   absl::flat_hash_map<FileIdentity, PerfMapFile> perf_maps_;
   std::optional<symbolizer::KernelSymbols> kernel_;
   bool kernel_loaded_ = false;

@@ -17,14 +17,16 @@ using profile::StringIndex;
 
 class Writer {
  public:
-  Writer(const Aggregator& aggregator, const Locator& locator, Namer& namer, NamingCounts& naming)
-      : aggregator_(aggregator), locator_(locator), namer_(namer), naming_(naming) {}
+  Writer(const Window& window, Namer& namer, NamingCounts& naming)
+      : window_(window), namer_(namer), naming_(naming), locations_(window.frames.size()) {}
 
   profile::Profile Write(const ProfileFacts& facts) {
     builder_.SetSampleTypes({builder_.Type("samples", "count")});
-    builder_.SetPeriod(builder_.Type("cpu", "nanoseconds"), 1'000'000'000 / facts.frequency_hz);
-    builder_.SetTime(facts.time_unix_nano, facts.duration_nano);
-    for (const Aggregator::Count& count : aggregator_.Counts()) AddSample(count);
+    builder_.SetPeriod(builder_.Type("cpu", "nanoseconds"), 1'000'000'000 / window_.frequency_hz);
+    builder_.SetTime(window_.time_unix_nano, window_.duration_ns());
+    namer_.BeginWindow(window_);
+    for (const Aggregate::Count& count : window_.aggregate.counts) AddSample(count);
+    namer_.EndWindow(window_);
     for (size_t miss = 1; miss < missed_.size(); ++miss) {
       if (missed_[miss] == 0) continue;
       naming_.missed[std::string(symbolizer::MissName(static_cast<symbolizer::Miss>(miss)))] = missed_[miss];
@@ -52,8 +54,8 @@ class Writer {
     AttributeSetIndex attributes;
   };
 
-  void AddSample(const Aggregator::Count& count) {
-    const std::vector<FrameIndex>& frames = aggregator_.stacks()[count.stack].located.frames;
+  void AddSample(const Aggregate::Count& count) {
+    const std::vector<FrameIndex>& frames = window_.aggregate.stacks[count.stack].frames;
     std::vector<LocationIndex> locations;
     locations.reserve(frames.size());
     for (const FrameIndex frame : frames) {
@@ -75,7 +77,7 @@ class Writer {
   // Counts come sorted by thread.
   const ThreadFacts& FactsOf(ThreadIndex index) {
     if (last_thread_ && last_thread_->thread == index) return *last_thread_;
-    const Thread& thread = aggregator_.threads()[index];
+    const Thread& thread = window_.aggregate.threads[index];
     return last_thread_.emplace(
         ThreadFacts{.thread = index, .resource = ProcessAttributes(thread), .attributes = ThreadAttributes(thread)});
   }
@@ -98,9 +100,8 @@ class Writer {
   }
 
   const NamedLocation& Location(FrameIndex frame) {
-    if (frame.value() >= locations_.size()) locations_.resize(locator_.frames().size());
     std::optional<NamedLocation>& known = locations_[frame.value()];
-    if (!known) known = MakeLocation(namer_.Name(locator_.frames()[frame]));
+    if (!known) known = MakeLocation(namer_.Name(window_, window_.frames[frame]));
     return *known;
   }
 
@@ -134,8 +135,7 @@ class Writer {
                                                       .build_id = builder_.String(named.build_id)}));
   }
 
-  const Aggregator& aggregator_;
-  const Locator& locator_;
+  const Window& window_;
   Namer& namer_;
   NamingCounts& naming_;
   ProfileBuilder builder_;
@@ -150,9 +150,8 @@ class Writer {
 
 }  // namespace
 
-profile::Profile MakeProfile(const Aggregator& aggregator, const Locator& locator, Namer& namer,
-                             const ProfileFacts& facts, NamingCounts& naming) {
-  return Writer(aggregator, locator, namer, naming).Write(facts);
+profile::Profile MakeProfile(const Window& window, Namer& namer, const ProfileFacts& facts, NamingCounts& naming) {
+  return Writer(window, namer, naming).Write(facts);
 }
 
 }  // namespace kiln::agent

@@ -7,17 +7,14 @@
 #include <utility>
 #include <vector>
 
-#include "agent/aggregate/aggregator.h"
 #include "agent/flush/namer.h"
+#include "agent/session/window.h"
 #include "profile/profile.h"
 
 namespace kiln::agent {
 
 // What the profile says about itself besides its samples.
 struct ProfileFacts {
-  int frequency_hz = 0;
-  int64_t time_unix_nano = 0;
-  int64_t duration_nano = 0;
   std::vector<std::pair<std::string, std::string>> texts;  // kiln.host, kiln.command …
   std::vector<std::pair<std::string, int64_t>> numbers;    // kiln.samples.lost …
 };
@@ -31,7 +28,6 @@ struct NamingCounts {
 // Stages 5 to 7 for one window: names what the aggregator counted and makes a Profile of it. Resource attributes:
 // process.pid, process.executable.name (the name in /proc/PID/status), process.pid.namespaced where the process sees
 // itself under another pid. Sample attributes: thread.id, thread.name.
-profile::Profile MakeProfile(const Aggregator& aggregator, const Locator& locator, Namer& namer,
-                             const ProfileFacts& facts, NamingCounts& naming);
+profile::Profile MakeProfile(const Window& window, Namer& namer, const ProfileFacts& facts, NamingCounts& naming);
 
 }  // namespace kiln::agent

@@ -27,6 +27,12 @@ FrameIndex Locator::Intern(const Frame& frame) {
   return index;
 }
 
+profile::Table<FrameIndex, Frame> Locator::TakeFrames() {
+  index_.clear();
+  cache_ = FrameCache();
+  return std::exchange(frames_, {});
+}
+
 void Locator::Push(const Frame& frame, std::optional<FrameCache::Key> remember_by) {
   index_.prefetch(frame);
   found_.push_back({.frame = frame, .index = std::nullopt, .remember_by = remember_by});

@@ -28,8 +28,11 @@ class Locator {
 
   LocatedStack Locate(const RawSample& sample, const ProcessMoment& moment);
 
+  // Of all stacks since they were taken last.
   const profile::Table<FrameIndex, Frame>& frames() const { return frames_; }
+  profile::Table<FrameIndex, Frame> TakeFrames();
   const ObjectFiles& objects() const { return objects_; }
+  ObjectFiles& objects() { return objects_; }
   // The object behind a mapping with a file, or the vDSO.
   ObjectId FindObject(const Process& process, const Mapping& mapping);
 

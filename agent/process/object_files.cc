@@ -59,31 +59,46 @@ ObjectId ObjectFiles::Find(const Process& process, const Mapping& mapping,
                            absl::FunctionRef<std::vector<Pid>()> views) {
   const bool is_vdso = mapping.path == "[vdso]";
   if (is_vdso && vdso_) return *vdso_;
-  auto entry = by_key_.find(KeyView(mapping.device, mapping.inode, mapping.path));
-  const bool added = entry == by_key_.end();
+  auto known = by_key_.find(KeyView(mapping.device, mapping.inode, mapping.path));
+  const bool added = known == by_key_.end();
   if (added) {
-    entry =
-        by_key_
-            .emplace(Key(mapping.device, mapping.inode, mapping.path), ObjectId{static_cast<uint32_t>(objects_.size())})
-            .first;
-    objects_.push_back(std::make_unique<ObjectFile>());
-    objects_.back()->path = mapping.path;
+    Key key(mapping.device, mapping.inode, mapping.path);
+    const ObjectId id{last_id_++};
+    objects_.emplace(id, Entry{.file = nullptr, .tried_for = std::nullopt, .key = key});
+    known = by_key_.emplace(std::move(key), id).first;
   }
-  ObjectFile& object = *objects_[entry->second.value];
+  const ObjectId id = known->second;
+  Entry& entry = objects_.at(id);
+  entry.asked_in = round_;
+  const bool is_missing = !added && !entry.file->elf && entry.tried_for != process.id &&
+                          (entry.file->miss == Miss::kNoFile || entry.file->miss == Miss::kUnreadable);
+  if (!added && !is_missing) return id;
+  auto object = std::make_shared<ObjectFile>();
+  object->path = mapping.path;
   if (is_vdso) {
-    vdso_ = entry->second;
+    vdso_ = id;
     if (auto elf = symbolizer::ReadVdso(); elf.ok()) {
-      object.build_id = elf->build_id();
-      object.elf.emplace(*std::move(elf));
+      object->build_id = elf->build_id();
+      object->elf.emplace(*std::move(elf));
     } else {
-      object.miss = symbolizer::MissFromStatus(elf.status());
+      object->miss = symbolizer::MissFromStatus(elf.status());
     }
-  } else if (!object.elf && object.tried_for != process.id &&
-             (added || object.miss == Miss::kNoFile || object.miss == Miss::kUnreadable)) {
-    object.tried_for = process.id;
-    TryOpen(object, process, mapping, views());
+  } else {
+    entry.tried_for = process.id;
+    TryOpen(*object, process, mapping, views());
   }
-  return entry->second;
+  entry.file = std::move(object);
+  return id;
+}
+
+void ObjectFiles::ForgetUnused(uint32_t rounds) {
+  ++round_;
+  absl::erase_if(objects_, [&](const auto& item) {
+    const auto& [id, entry] = item;
+    if (id == vdso_ || entry.file.use_count() > 1 || round_ - entry.asked_in <= rounds) return false;
+    by_key_.erase(entry.key);
+    return true;
+  });
 }
 
 bool ObjectFiles::TryOpen(ObjectFile& object, const Process& process, const Mapping& mapping,

@@ -12,7 +12,7 @@
 
 namespace kiln::agent {
 
-// Numbers the program images that were seen, in order; never reused in one recording.
+// Numbers the program images that were seen, in order; never reused.
 struct ImageId {
   uint32_t value;
   friend constexpr auto operator<=>(const ImageId&, const ImageId&) = default;
@@ -21,6 +21,8 @@ struct ImageId {
     return H::combine(std::move(hash), id.value);
   }
 };
+
+struct ProcessIdentity;  // agent/identity/identity.h
 
 // One program running as one process: a fork makes a new one, an exec too. Owned by ProcessTable.
 struct Process {
@@ -47,6 +49,8 @@ struct Process {
   // The perf map, opened once code without a file was seen. Shared by forked children, which write none of their own.
   std::shared_ptr<const File> perf_map;
   uint64_t next_perf_map_ns = 0;  // not before this time is one looked for again
+  // Who it is, for those who want to know; nullptr = nobody has asked.
+  std::shared_ptr<const ProcessIdentity> identity;
 };
 
 // What a stack is to be looked at with: the mappings of its process as they were when it was taken.

@@ -18,19 +18,46 @@ constexpr uint64_t kMaxRereadNs = 10'000'000'000;
 
 Process& ProcessTable::NewImage(Pid pid) {
   if (Process* before = Current(pid); before != nullptr) Retire(*before);
-  const ImageId id{static_cast<uint32_t>(images_.size())};
-  images_.push_back(std::make_unique<Process>(Process{.id = id, .pid = pid, .losses_seen = losses_}));
-  current_[pid] = id;
-  return *images_.back();
+  const ImageId id{last_image_++};
+  Process& image =
+      *images_.emplace(id, std::make_unique<Process>(Process{.id = id, .pid = pid, .losses_seen = losses_}))
+           .first->second;
+  current_[pid] = &image;
+  return image;
 }
 
 void ProcessTable::Retire(Process& process) {
   if (!process.sampled) {
-    images_[process.id.value].reset();
+    images_.erase(process.id);
     return;
   }
   process.mappings = no_mappings_;
   if (!process.exit_time_ns) process.exit_time_ns = 0;
+  retired_.push_back(process.id);
+}
+
+void ProcessTable::ForgetRetired(const absl::flat_hash_set<ImageId>& in_use) {
+  if (losses_swept_ != losses_) {
+    // The ends of some may be among what was lost.
+    losses_swept_ = losses_;
+    std::vector<Process*> gone;
+    for (const auto& [pid, process] : current_) {
+      if (!IsGone(*process) && !system_.IsAlive(pid, process->start_ns)) gone.push_back(process);
+    }
+    for (Process* process : gone) {
+      current_.erase(process->pid);
+      Retire(*process);
+    }
+  }
+  std::erase_if(retired_, [&](ImageId id) {
+    if (in_use.contains(id)) return false;
+    images_.erase(id);
+    return true;
+  });
+  absl::erase_if(mount_namespaces_, [this](auto& entry) {
+    std::erase_if(entry.second, [this](Pid pid) { return Current(pid) == nullptr; });
+    return entry.second.empty();
+  });
 }
 
 void ProcessTable::Preload(Pid pid) {
@@ -40,7 +67,7 @@ void ProcessTable::Preload(Pid pid) {
 
 Process* ProcessTable::Current(Pid pid) {
   const auto found = current_.find(pid);
-  return found == current_.end() ? nullptr : images_[found->second.value].get();
+  return found == current_.end() ? nullptr : found->second;
 }
 
 void ProcessTable::OnSideBand(const SideBandEvent& event) {
@@ -123,12 +150,13 @@ void ProcessTable::ForgetExited(uint64_t time_ns) {
   while (!exited_.empty() && exited_.front().first + kKeepExitedNs < time_ns) {
     const auto [exit_time_ns, id] = exited_.front();
     exited_.pop_front();
-    Process* process = images_[id.value].get();
-    if (process == nullptr || process->exit_time_ns != exit_time_ns) continue;
-    if (const auto current = current_.find(process->pid); current != current_.end() && current->second == id) {
-      current_.erase(current);
-    }
-    Retire(*process);
+    const auto found = images_.find(id);
+    if (found == images_.end() || found->second->exit_time_ns != exit_time_ns) continue;
+    Process& process = *found->second;
+    const auto current = current_.find(process.pid);
+    if (current == current_.end() || current->second != &process) continue;  // retired by what followed
+    current_.erase(current);
+    Retire(process);
   }
 }
 
@@ -229,7 +257,7 @@ const Mapping* ProcessTable::FindMapping(Process& process, ProcessAddress addres
 std::vector<Pid> ProcessTable::FileViews(const Process& process) const {
   std::vector<Pid> views = NamespaceViews(process);
   const auto parent = current_.find(process.parent_pid);
-  const bool parent_gone = parent != current_.end() && IsGone(*images_[parent->second.value]);
+  const bool parent_gone = parent != current_.end() && IsGone(*parent->second);
   if (process.parent_pid.value != 0 && !parent_gone && std::ranges::find(views, process.parent_pid) == views.end()) {
     views.insert(views.begin() + (views.empty() || views.front() != process.pid ? 0 : 1), process.parent_pid);
   }
@@ -244,7 +272,7 @@ std::vector<Pid> ProcessTable::NamespaceViews(const Process& process) const {
   for (const Pid pid : found->second) {
     const auto current = current_.find(pid);
     if (pid == process.pid || current == current_.end()) continue;
-    const Process& other = *images_[current->second.value];
+    const Process& other = *current->second;
     if (!IsGone(other) && other.mount_namespace == process.mount_namespace) views.push_back(pid);
   }
   return views;

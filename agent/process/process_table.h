@@ -2,6 +2,7 @@
 #pragma once
 
 #include <absl/container/flat_hash_map.h>
+#include <absl/container/flat_hash_set.h>
 
 #include <deque>
 #include <memory>
@@ -46,7 +47,7 @@ class ProcessTable {
   // Reads the maps of a process that is known to be of interest, before its first sample. Call before any event.
   void Preload(Pid pid);
 
-  // The image that took this sample. Valid for the life of the table; its maps until another image of the pid follows.
+  // The image that took this sample. Valid until ForgetRetired; its maps until another image of the pid follows.
   Process& OnSample(const RawSample& sample);
 
   // The mapping that holds `address`; nullptr if none does. Reads /proc/PID/maps if they are not known, and once more
@@ -55,7 +56,15 @@ class ProcessTable {
   // Makes sure the maps are known if they can be; false if not.
   bool EnsureMappings(Process& process, uint64_t time_ns);
 
-  const Process& image(ImageId id) const { return *images_.at(id.value); }
+  // An image that was sampled since the last ForgetRetired, or that lives.
+  const Process& image(ImageId id) const { return *images_.at(id); }
+  // Drops the images whose programs have ended, but for those that `in_use` names. Nothing else may refer to them.
+  void ForgetRetired(const absl::flat_hash_set<ImageId>& in_use);
+  size_t size() const { return images_.size(); }
+  // Who the processes are is to be asked anew.
+  void ForgetIdentities() {
+    for (const auto& [id, image] : images_) image->identity = nullptr;
+  }
   // The running image of `pid`; nullptr if none is known.
   Process* Current(Pid pid);
   // Processes, alive as far as known, in whose root the files of `process` may be found: itself, its parent, others of
@@ -82,9 +91,12 @@ class ProcessTable {
   void CheckAfterLoss(Process& process, uint64_t time_ns);
 
   ProcessSystem& system_;
-  // Images that no sample refers to are dropped when their process ends; their place stays empty.
-  std::vector<std::unique_ptr<Process>> images_;
-  absl::flat_hash_map<Pid, ImageId> current_;
+  // Images that no sample refers to are dropped when their process ends, the others by ForgetRetired.
+  absl::flat_hash_map<ImageId, std::unique_ptr<Process>> images_;
+  uint32_t last_image_ = 0;
+  std::vector<ImageId> retired_;  // that samples may refer to
+  absl::flat_hash_map<Pid, Process*> current_;
+  uint64_t losses_swept_ = 0;  // of losses_, those after which the processes were looked at
   absl::flat_hash_map<uint32_t, std::deque<Pid>> mount_namespaces_;  // latest first, a few each
   std::deque<std::pair<uint64_t, ImageId>> exited_;                  // by time
   const std::shared_ptr<MappingTable> no_mappings_ = std::make_shared<MappingTable>();

@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "agent/record/session.h"
+#include "agent/session/session.h"
 
 namespace kiln::agent {
 

@@ -24,10 +24,10 @@
 #include "agent/flush/profile_writer.h"
 #include "agent/record/command.h"
 #include "agent/record/progress.h"
-#include "agent/record/session.h"
 #include "agent/record/statistics.h"
 #include "agent/record/stop_signals.h"
 #include "agent/record/target_watch.h"
+#include "agent/session/session.h"
 #include "agent/unwind/table_cache.h"
 #include "base/clock.h"
 #include "base/file.h"
@@ -174,12 +174,9 @@ class Waiter {
   double cpu_percent_ = 0;
 };
 
-ProfileFacts FactsOf(const RecordOptions& options, Session& session, int64_t start_unix_ns, int64_t duration_ns) {
-  ProfileFacts facts{.frequency_hz = options.frequency_hz,
-                     .time_unix_nano = start_unix_ns,
-                     .duration_nano = duration_ns,
-                     .texts = {},
-                     .numbers = LossProperties(session)};
+ProfileFacts FactsOf(const RecordOptions& options, const Session& session, const Window& window) {
+  ProfileFacts facts{.texts = {}, .numbers = window.losses};
+  facts.numbers.emplace_back("kiln.unwind.memory_bytes", session.unwinder().memory().chunk_bytes());
   utsname system{};
   ::uname(&system);
   facts.texts = {{"kiln.version", KILN_VERSION},
@@ -263,7 +260,6 @@ int RunRecord(const RecordOptions& options) {
   for (const std::string& note : session.notes()) spdlog::warn("{}", note);
   const double cpu_before = OwnCpuSeconds();
   const double tables_before = session.unwinder().worker_cpu_seconds();
-  const int64_t start_unix_ns = UnixNs();
   const uint64_t start_ns = MonotonicNs();
   if (command) {
     if (Status status = command->Release(); !status.ok()) {
@@ -293,10 +289,10 @@ int RunRecord(const RecordOptions& options) {
   }
 
   double before = ThreadCpuSeconds();
-  Namer namer(session.locator(), session.processes(), session.aggregator().kernel_symbols());
+  const std::unique_ptr<const Window> window = session.TakeWindow();
+  Namer namer;
   NamingCounts naming;
-  const profile::Profile profile = MakeProfile(session.aggregator(), session.locator(), namer,
-                                               FactsOf(options, session, start_unix_ns, duration_ns), naming);
+  const profile::Profile profile = MakeProfile(*window, namer, FactsOf(options, session, *window), naming);
   costs.name_seconds = ThreadCpuSeconds() - before;
   before = ThreadCpuSeconds();
   int exit_code = command_exit;
@@ -307,7 +303,7 @@ int RunRecord(const RecordOptions& options) {
   }
   costs.encode_seconds = ThreadCpuSeconds() - before;
   if (!options.stats_file.empty()) {
-    if (Status status = WriteFileAtomically(options.stats_file, RenderStatistics(session, costs, naming));
+    if (Status status = WriteFileAtomically(options.stats_file, RenderStatistics(session, *window, costs, naming));
         !status.ok()) {
       exit_code = Fail(kWho, ExitCode::kIoError, Message(status));
     }

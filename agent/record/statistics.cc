@@ -9,21 +9,16 @@
 namespace kiln::agent {
 namespace {
 
-struct CounterText {
-  const char* name;
-  const char* kind;
-};
-
-constexpr CounterText kCounters[] = {
-#define KILN_COUNTER(identifier, name, kind, description) {name, #kind},
+constexpr const char* kCounterNames[] = {
+#define KILN_COUNTER(identifier, name, kind, description) name,
 #include "bpf/counters.def"
 #undef KILN_COUNTER
 };
 
-std::map<std::string, int64_t> StopReasons(const Aggregator& aggregator) {
+std::map<std::string, int64_t> StopReasons(const Aggregate& aggregate) {
   std::map<std::string, int64_t> reasons;
-  for (const Aggregator::Count& count : aggregator.Counts()) {
-    reasons[std::string(StopText(aggregator.stacks()[count.stack].located.stop))] += count.samples;
+  for (const Aggregate::Count& count : aggregate.counts) {
+    reasons[std::string(StopText(aggregate.stacks[count.stack].stop))] += count.samples;
   }
   return reasons;
 }
@@ -58,47 +53,17 @@ nlohmann::ordered_json UnwindStatistics(const Unwinder& unwinder) {
 
 }  // namespace
 
-std::vector<std::pair<std::string, int64_t>> LossProperties(Session& session) {
-  const SampleDecoder::Counts& decode = session.collector().decode_counts();
-  const int64_t undecoded = static_cast<int64_t>(decode.malformed + decode.unknown_identity);
-  std::vector<std::pair<std::string, int64_t>> properties;
-  properties.emplace_back("kiln.samples.lost", LostSamples(session.counters()) + undecoded);
-  const auto add = [&properties](std::string key, uint64_t value) {
-    if (value != 0) properties.emplace_back(std::move(key), static_cast<int64_t>(value));
-  };
-  for (size_t i = 0; i < KILN_COUNTER_COUNT; ++i) {
-    if (std::string_view(kCounters[i].kind) == "LOSS") {
-      add(fmt::format("kiln.samples.lost.{}", kCounters[i].name), session.counters()[i]);
-    }
-  }
-  add("kiln.samples.lost.malformed", decode.malformed);
-  add("kiln.samples.lost.unknown_identity", decode.unknown_identity);
-  add("kiln.children.not_followed", session.counters()[KILN_COUNTER_TARGETS_FULL]);
-  add("kiln.processes.events_lost", session.processes().counts().side_band_lost);
-  add("kiln.cpus.without_process_events", session.collector().cpus_without_side_band());
-  add("kiln.processes.maps_unknown", session.processes().counts().maps_unknown);
-  const Unwinder& unwinder = session.unwinder();
-  properties.emplace_back("kiln.unwind.memory_bytes", unwinder.memory().chunk_bytes());
-  properties.emplace_back("kiln.unwind.evictions", unwinder.table_counts().evicted_pages);
-  add("kiln.unwind.pages_refused", unwinder.table_counts().refused_pages);
-  add("kiln.unwind.pages_failed", unwinder.compiler_counts().failed_pages);
-  add("kiln.unwind.processes_unknown", unwinder.counts().processes_full);
-  add("kiln.unwind.stacks_not_awaited", unwinder.counts().not_awaited);
-  add("kiln.unwind.samples_by_derived_rules", unwinder.counts().derived_samples);
-  return properties;
-}
-
-std::string RenderStatistics(Session& session, const Costs& costs, const NamingCounts& naming) {
+std::string RenderStatistics(Session& session, const Window& window, const Costs& costs, const NamingCounts& naming) {
   const Aggregator& aggregator = session.aggregator();
   const SampleDecoder::Counts& decode = session.collector().decode_counts();
   nlohmann::ordered_json json;
   json["elapsed_seconds"] = costs.elapsed_seconds;
   json["samples"] = aggregator.samples();
   json["complete_samples"] = aggregator.complete_samples();
-  json["distinct_stacks"] = aggregator.stacks().size();
-  json["distinct_frames"] = session.locator().frames().size();
-  json["threads"] = aggregator.threads().size();
-  for (size_t i = 0; i < KILN_COUNTER_COUNT; ++i) json["bpf"][kCounters[i].name] = session.counters()[i];
+  json["distinct_stacks"] = window.aggregate.stacks.size();
+  json["distinct_frames"] = window.frames.size();
+  json["threads"] = window.aggregate.threads.size();
+  for (size_t i = 0; i < KILN_COUNTER_COUNT; ++i) json["bpf"][kCounterNames[i]] = session.counters()[i];
   json["bpf_run_time_ns"] = session.run_stats().run_time_ns;
   json["bpf_runs"] = session.run_stats().runs;
   json["malformed_records"] = decode.malformed;
@@ -112,7 +77,7 @@ std::string RenderStatistics(Session& session, const Costs& costs, const NamingC
   json["side_band_lost"] = session.processes().counts().side_band_lost;
   json["cpu_changes"] = session.collector().cpu_changes();
   json["unwind"] = UnwindStatistics(session.unwinder());
-  for (const auto& [reason, samples] : StopReasons(aggregator)) json["stop_reasons"][reason] = samples;
+  for (const auto& [reason, samples] : StopReasons(window.aggregate)) json["stop_reasons"][reason] = samples;
   json["frames"] = naming.frames;
   json["frames_unnamed"] = naming.missed;
   const StageSeconds& stages = session.stages();

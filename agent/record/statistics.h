@@ -3,11 +3,9 @@
 
 #include <cstdint>
 #include <string>
-#include <utility>
-#include <vector>
 
 #include "agent/flush/profile_writer.h"
-#include "agent/record/session.h"
+#include "agent/session/session.h"
 
 namespace kiln::agent {
 
@@ -22,9 +20,6 @@ struct Costs {
 
 // A JSON object with everything that was counted and measured: counters of the BPF side, stop reasons, stages, ring
 // bytes, map bytes, peak RSS. Keys are stable.
-std::string RenderStatistics(Session& session, const Costs& costs, const NamingCounts& naming);
-
-// The losses among it, as properties of the profile: kiln.samples.lost always, the others where they are not zero.
-std::vector<std::pair<std::string, int64_t>> LossProperties(Session& session);
+std::string RenderStatistics(Session& session, const Window& window, const Costs& costs, const NamingCounts& naming);
 
 }  // namespace kiln::agent

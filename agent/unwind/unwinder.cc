@@ -403,6 +403,12 @@ void Unwinder::EndBatch(Deliver deliver) {
   }
 }
 
+void Unwinder::ForEachWaiting(absl::FunctionRef<void(const RawSample&, const Process&)> visit) const {
+  for (const auto& [page, samples] : waiting_) {
+    for (const std::unique_ptr<Waiting>& waiting : samples) visit(waiting->sample, *waiting->process);
+  }
+}
+
 void Unwinder::Finish(Deliver deliver) {
   // Each sample that waits has a page under way, whose coming delivers it or asks for the next.
   do {

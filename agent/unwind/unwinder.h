@@ -72,6 +72,9 @@ class Unwinder {
   // No sample comes any more: delivers all that wait.
   void Finish(Deliver deliver);
 
+  // The samples that wait for pages: they and their processes have to stay.
+  void ForEachWaiting(absl::FunctionRef<void(const RawSample&, const Process&)> visit) const;
+
   const Counts& counts() const { return counts_; }
   const UnwindTables::Counts& table_counts() const { return tables_.counts(); }
   TableCompiler::Counts compiler_counts() const { return worker_.counts(); }

@@ -120,32 +120,45 @@ class Run {
   void Feed() {
     while (!input_.empty()) {
       system_.now_ns += input_.Byte() * uint64_t{10'000'000};
-      if (input_.Byte() % 2 == 0) {
+      const uint8_t what = input_.Byte();
+      if (what == 255) {
+        TakeWindow();
+      } else if (what % 2 == 0) {
         FeedSample();
       } else {
         aggregator_.OnSideBand(AnyEvent(input_, system_.now_ns));
       }
     }
+    TakeWindow();
   }
 
   void CheckResult() {
     Check(aggregator_.samples() + aggregator_.comm_filtered() == fed_);
     Check(aggregator_.complete_samples() <= aggregator_.samples());
-    int64_t counted = 0;
-    for (const Aggregator::Count& count : aggregator_.Counts()) counted += count.samples;
-    Check(counted == aggregator_.samples());
-    if (has_kernel_frames_) return;
-
-    Namer namer(locator_, processes_, aggregator_.kernel_symbols());
-    NamingCounts naming;
-    const profile::Profile profile = MakeProfile(aggregator_, locator_, namer, {.frequency_hz = 99}, naming);
-    Check(profile::Validate(profile).ok());
-    int64_t in_profile = 0;
-    for (const profile::Sample& sample : profile.samples) in_profile += sample.values.at(0);
-    Check(in_profile == aggregator_.samples());
+    Check(in_windows_ == aggregator_.samples());
   }
 
  private:
+  void TakeWindow() {
+    Window window = TakeWindowOf(aggregator_, locator_, processes_);
+    window.frequency_hz = 99;
+    int64_t counted = 0;
+    for (const Aggregate::Count& count : window.aggregate.counts) counted += count.samples;
+    Check(counted == window.aggregate.samples);
+    in_windows_ += counted;
+    // What follows must not be missed by the window that was taken.
+    processes_.ForgetRetired({});
+    locator_.objects().ForgetUnused(0);
+    const bool has_kernel_frames = std::exchange(has_kernel_frames_, false);
+    if (has_kernel_frames) return;
+    NamingCounts naming;
+    const profile::Profile profile = MakeProfile(window, namer_, {}, naming);
+    Check(profile::Validate(profile).ok());
+    int64_t in_profile = 0;
+    for (const profile::Sample& sample : profile.samples) in_profile += sample.values.at(0);
+    Check(in_profile == counted);
+  }
+
   void FeedSample() {
     const Pid pid = input_.AnyPid();
     const uint8_t who = input_.Byte();
@@ -177,7 +190,9 @@ class Run {
   Locator locator_{processes_};
   Aggregator aggregator_{processes_, locator_, [](const ThreadIdentity& i) { return i.thread_comm == "thread"; }};
   std::deque<ThreadIdentity> identities_;
+  Namer namer_{4096};
   int64_t fed_ = 0;
+  int64_t in_windows_ = 0;
   bool has_kernel_frames_ = false;
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "agent/record/session.h"
+#include "agent/session/session.h"
 
 #include <signal.h>
 #include <sys/prctl.h>
@@ -15,7 +15,7 @@
 namespace kiln::agent {
 namespace {
 
-constexpr uint64_t kCounterIntervalNs = 1'000'000'000;
+constexpr uint64_t kPublishIntervalNs = 1'000'000'000;
 
 // Where all CPUs are busy, samples would be lost while this thread waits for one. It takes little of it. Not where that
 // is not allowed (CAP_SYS_NICE).
@@ -32,20 +32,6 @@ void RaisePriority() {
 
 }  // namespace
 
-int64_t LostSamples(const SamplerCounters& counters) {
-  enum Kind { LOSS, FILTERED, INFO };
-  static constexpr Kind kKinds[] = {
-#define KILN_COUNTER(identifier, name, kind, description) kind,
-#include "bpf/counters.def"
-#undef KILN_COUNTER
-  };
-  int64_t lost = 0;
-  for (size_t i = 0; i < counters.size(); ++i) {
-    if (kKinds[i] == LOSS) lost += static_cast<int64_t>(counters[i]);
-  }
-  return lost;
-}
-
 // Keeps the kernel's table of targets in step with the events, then passes on.
 class Session::Sink : public EventSink {
  public:
@@ -59,9 +45,9 @@ class Session::Sink : public EventSink {
       ++session_.samples_before_exec_;
       return;
     }
-    if (Process* process = session_.aggregator_.Admit(sample); process != nullptr) {
-      session_.unwinder_->OnSample(sample, *process, add_);
-    }
+    Process* process = session_.aggregator_.Admit(sample);
+    if (process == nullptr || IsUnwanted(*process)) return;
+    session_.unwinder_->OnSample(sample, *process, add_);
   }
 
   void OnSideBand(const SideBandEvent& event) override {
@@ -87,6 +73,17 @@ class Session::Sink : public EventSink {
   }
 
  private:
+  bool IsUnwanted(Process& process) {
+    IdentitySource* identities = session_.options_.identities;
+    if (identities == nullptr) return false;
+    if (process.identity == nullptr) {
+      process.identity = identities->Identify(process, session_.processes_.Current(process.parent_pid));
+    }
+    if (!identities->IsUnwanted(*process.identity)) return false;
+    ++session_.unwanted_samples_;
+    return true;
+  }
+
   void FollowTargets(const SideBandEvent& event) {
     if (const auto* exit = std::get_if<ExitEvent>(&event.event)) {
       if (exit->pid.value == exit->tid.value) exited_.push_back(exit->pid);
@@ -110,7 +107,10 @@ Session::Session(const SessionOptions& options)
     : options_(options),
       processes_(system_),
       locator_(processes_),
-      aggregator_(processes_, locator_, [this](const ThreadIdentity& identity) { return JudgeComm(identity); }) {}
+      aggregator_(processes_, locator_, [this](const ThreadIdentity& identity) { return JudgeComm(identity); }),
+      frequency_hz_(options.sampler.frequency_hz),
+      wanted_frequency_hz_(options.sampler.frequency_hz),
+      window_ns_(options.window_ns) {}
 
 Session::~Session() { (void)Stop(); }
 
@@ -162,29 +162,111 @@ void Session::Run() {
   RaisePriority();
   Sink sink(*this);
   const double start = ThreadCpuSeconds();
-  uint64_t next_counters_ns = 0;
+  window_start_ns_ = collector_->delivered_until_ns();
+  uint64_t next_publish_ns = 0;
   while (!stopping_.load(std::memory_order_relaxed)) {
     if (Status status = collector_->Poll(sink); !status.ok() && status_.ok()) status_ = std::move(status);
     sink.DropGoneTargets();
+    FollowRequests(sink);
     samples_.store(aggregator_.samples(), std::memory_order_relaxed);
     complete_.store(aggregator_.complete_samples(), std::memory_order_relaxed);
     // A system call per counter: not at every drain.
-    if (const uint64_t now = MonotonicNs(); now >= next_counters_ns) {
-      next_counters_ns = now + kCounterIntervalNs;
-      lost_.store(LostSamples(collector_->sampler().ReadCounters()), std::memory_order_relaxed);
+    if (const uint64_t now = MonotonicNs(); now >= next_publish_ns) {
+      next_publish_ns = now + kPublishIntervalNs;
+      Publish();
     }
   }
   collector_->Finish(sink);
   sink.Finish();
-  counters_ = collector_->sampler().ReadCounters();
-  run_stats_ = collector_->sampler().ReadRunStats();
-  map_bytes_ = collector_->sampler().map_bytes();
+  Publish();
   samples_.store(aggregator_.samples(), std::memory_order_relaxed);
   complete_.store(aggregator_.complete_samples(), std::memory_order_relaxed);
-  lost_.store(LostSamples(counters_), std::memory_order_relaxed);
+  run_stats_ = collector_->sampler().ReadRunStats();
+  map_bytes_ = collector_->sampler().map_bytes();
   stages_.aggregate = collector_->deliver_seconds();
   stages_.collect = ThreadCpuSeconds() - start - stages_.aggregate;
   stages_.locate = aggregator_.locate_seconds();
+  last_window_ = CloseWindow();
+  if (options_.windows != nullptr) options_.windows->OnWindow(std::move(last_window_));
+}
+
+void Session::FollowRequests(Sink& sink) {
+  if (reidentify_.exchange(false)) processes_.ForgetIdentities();
+  const uint64_t length = window_ns_.load(std::memory_order_relaxed);
+  const int frequency = wanted_frequency_hz_.load(std::memory_order_relaxed);
+  const bool changes_frequency = frequency != frequency_hz_;
+  const bool is_due = length != 0 && collector_->delivered_until_ns() - window_start_ns_ >= length;
+  if ((!is_due && !changes_frequency) || options_.windows == nullptr || !options_.windows->IsReady()) return;
+  if (changes_frequency) {
+    // All samples of a window count the same.
+    if (Status status = collector_->ChangeFrequency(frequency, sink); !status.ok()) status_.Update(status);
+  }
+  options_.windows->OnWindow(CloseWindow());
+  frequency_hz_ = frequency;
+  ForgetUnused();
+}
+
+void Session::Publish() {
+  counters_ = collector_->sampler().ReadCounters();
+  const int64_t lost = LostSamples(counters_);
+  lost_.store(lost, std::memory_order_relaxed);
+  SessionStatus status{.samples = aggregator_.samples(),
+                       .complete = aggregator_.complete_samples(),
+                       .lost = lost,
+                       .unwanted = unwanted_samples_,
+                       .frequency_hz = frequency_hz_,
+                       .processes = processes_.size(),
+                       .object_files = locator_.objects().size(),
+                       .map_bytes = 0,
+                       .counters = counters_,
+                       .decode = collector_->decode_counts(),
+                       .process_counts = processes_.counts(),
+                       .unwind = unwinder_->counts(),
+                       .tables = unwinder_->table_counts(),
+                       .compiler = unwinder_->compiler_counts(),
+                       .table_memory_bytes = unwinder_->memory().chunk_bytes(),
+                       .windows = windows_,
+                       .error = std::string(Message(status_))};
+  // Each map is a file to be read: only who runs long wants to know.
+  if (options_.windows != nullptr) status.map_bytes = collector_->sampler().map_bytes();
+  const std::lock_guard lock(status_mutex_);
+  published_ = std::move(status);
+}
+
+std::unique_ptr<Window> Session::CloseWindow() {
+  auto window = std::make_unique<Window>(TakeWindowOf(aggregator_, locator_, processes_));
+  window->frequency_hz = frequency_hz_;
+  window->start_ns = window_start_ns_;
+  window->end_ns = collector_->delivered_until_ns();
+  window_start_ns_ = window->end_ns;
+  // The wall clock may have been set meanwhile: what it shows now is what readers go by.
+  window->time_unix_nano = UnixNs() - static_cast<int64_t>(MonotonicNs() - window->start_ns);
+  NamedCounts losses = ReadLosses(collector_->sampler().ReadCounters(), *collector_, processes_, *unwinder_);
+  window->losses = LossesSince(losses_, losses);
+  losses_ = std::move(losses);
+  ++windows_;
+  return window;
+}
+
+// Everything that is kept of threads, programs and files which nothing refers to any more, now that the window is gone.
+void Session::ForgetUnused() {
+  absl::flat_hash_set<const ThreadIdentity*> identities;
+  absl::flat_hash_set<ImageId> images;
+  unwinder_->ForEachWaiting([&](const RawSample& sample, const Process& process) {
+    identities.insert(sample.identity);
+    images.insert(process.id);
+  });
+  collector_->ForgetIdentities(std::move(identities));
+  processes_.ForgetRetired(images);
+}
+
+void Session::SetFrequency(int frequency_hz) { wanted_frequency_hz_.store(frequency_hz, std::memory_order_relaxed); }
+void Session::SetWindow(uint64_t window_ns) { window_ns_.store(window_ns, std::memory_order_relaxed); }
+void Session::Reidentify() { reidentify_.store(true); }
+
+SessionStatus Session::status() const {
+  const std::lock_guard lock(status_mutex_);
+  return published_;
 }
 
 Session::Progress Session::Snapshot() const {

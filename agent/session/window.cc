@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/session/window.h"
+
+#include "agent/process/perf_map_file.h"
+
+namespace kiln::agent {
+
+Window TakeWindowOf(Aggregator& aggregator, Locator& locator, const ProcessTable& processes) {
+  Window window;
+  window.aggregate = aggregator.Take();
+  window.frames = locator.TakeFrames();
+  const auto add_image = [&](ImageId id, bool has_generated_code) {
+    const auto [entry, added] = window.images.try_emplace(id);
+    const Process& process = processes.image(id);
+    WindowImage& image = entry->second;
+    if (added) {
+      image = {.pid = process.pid,
+               .namespaced_pid = process.namespaced_pid,
+               .perf_map = process.perf_map,
+               .identity = process.identity};
+    }
+    if (has_generated_code && image.perf_map == nullptr && !image.looked_for_perf_map) {
+      image.looked_for_perf_map = true;
+      image.perf_map = FindPerfMap(process, processes.NamespaceViews(process));
+    }
+  };
+  for (const Frame& frame : window.frames) {
+    if (frame.space == FrameSpace::kObject) {
+      const ObjectId id{frame.owner};
+      if (auto& file = window.objects[id]; file == nullptr) file = locator.objects().Share(id);
+    } else if (frame.space == FrameSpace::kJit || frame.space == FrameSpace::kUnmapped) {
+      add_image(ImageId{frame.owner}, frame.space == FrameSpace::kJit);
+    }
+  }
+  for (const Thread& thread : window.aggregate.threads) add_image(thread.image, false);
+  return window;
+}
+
+}  // namespace kiln::agent
