@@ -130,5 +130,17 @@ TEST_F(DecodeTest, BatchesSurviveClearing) {
   EXPECT_EQ(batch_[0].identity->thread_comm, "app");
 }
 
+TEST_F(DecodeTest, ForgetsIdentitiesThatNothingRefersTo) {
+  Decode(Record(Identity("a", 7), Sample(1, 0, 0, 0)));
+  Decode(Record(Identity("b", 7), Sample(1 + KILN_IDENTITY_SLOTS, 0, 0, 0)));      // takes the slot
+  Decode(Record(Identity("c", 7), Sample(1 + 2 * KILN_IDENTITY_SLOTS, 0, 0, 0)));  // and so does this
+  decoder_.ForgetIdentities({batch_[1].identity});
+  EXPECT_EQ(decoder_.identity_count(), 2u);
+  EXPECT_EQ(batch_[1].identity->thread_comm, "b");
+  Decode(Record(Sample(1 + 2 * KILN_IDENTITY_SLOTS, 0, 0, 0)));
+  ASSERT_EQ(batch_.size(), 4u);
+  EXPECT_EQ(batch_[3].identity->thread_comm, "c");
+}
+
 }  // namespace
 }  // namespace kiln::agent

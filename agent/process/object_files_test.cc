@@ -88,5 +88,39 @@ TEST_F(ObjectFilesTest, LeavesTheLastDescriptorsToOthers) {
   EXPECT_GT(LastObjectFd(), 0);
 }
 
+TEST_F(ObjectFilesTest, ClosesWhatNobodyAsksForAndNobodyShares) {
+  ObjectFiles files;
+  const auto find = [&] { return files.Find(self_, own_, [this] { return Views(); }); };
+  const ObjectId id = find();
+  std::shared_ptr<const ObjectFile> shared = files.Share(id);
+  files.ForgetUnused(1);
+  files.ForgetUnused(1);
+  EXPECT_EQ(files.size(), 1u);
+  shared.reset();
+  EXPECT_EQ(find(), id);
+  files.ForgetUnused(1);
+  EXPECT_EQ(files.size(), 1u);
+  files.ForgetUnused(1);
+  EXPECT_EQ(files.size(), 0u);
+  const ObjectId again = find();
+  EXPECT_NE(again, id);  // numbers are not given twice
+  EXPECT_TRUE(files.object(again).elf.has_value());
+}
+
+TEST_F(ObjectFilesTest, AFileThatIsFoundLaterLeavesWhatWasSharedAsItIs) {
+  ObjectFiles files;
+  Mapping mapping = own_;
+  mapping.start = ProcessAddress(1);  // no such range: only a path through a view helps
+  mapping.end = ProcessAddress(2);
+  const auto no_views = [] { return std::vector<Pid>(); };
+  const Process elsewhere{.id = {1}, .pid = {1'000'000'000}, .mount_namespace = 1};
+  const ObjectId id = files.Find(elsewhere, mapping, no_views);
+  const std::shared_ptr<const ObjectFile> before = files.Share(id);
+  EXPECT_FALSE(before->elf.has_value());
+  EXPECT_EQ(files.Find(self_, mapping, [this] { return Views(); }), id);
+  EXPECT_FALSE(before->elf.has_value());
+  EXPECT_TRUE(files.object(id).elf.has_value());
+}
+
 }  // namespace
 }  // namespace kiln::agent

@@ -265,5 +265,35 @@ TEST_F(ProcessTableTest, ForgetsAPidSomeTimeAfterItsExit) {
   EXPECT_EQ(table_.counts().side_band_lost, 3u);
 }
 
+TEST_F(ProcessTableTest, ForgetsImagesThatHaveEndedButNoneInUse) {
+  const ImageId first = Sample(1, 100).id;
+  Event(10, CommEvent{{1}, {1}, "x", true});  // another program in the same process
+  const ImageId second = Sample(1, 100).id;
+  Sample(2, 100);
+  Event(20, ExitEvent{{2}, {2}});
+  Event(2'000'000'000, CommEvent{{3}, {3}, "y", true});
+  EXPECT_EQ(table_.size(), 4u);
+  table_.ForgetRetired({first});
+  EXPECT_EQ(table_.size(), 3u);
+  EXPECT_EQ(table_.image(first).pid, Pid{1});
+  EXPECT_EQ(table_.image(second).pid, Pid{1});
+  table_.ForgetRetired({});
+  EXPECT_EQ(table_.size(), 2u);
+  EXPECT_EQ(table_.Current({1})->id, second);
+}
+
+TEST_F(ProcessTableTest, LooksForProcessesWhoseEndWasLost) {
+  system_.maps[{1}] = {File(10, 20, "/a")};
+  Sample(1, 100);
+  Sample(2, 100);
+  table_.ForgetRetired({});
+  EXPECT_EQ(table_.size(), 2u);  // nothing was lost: nobody is looked for
+  Event(20, LostEvent{1});
+  table_.ForgetRetired({});
+  EXPECT_EQ(table_.Current({2}), nullptr);
+  EXPECT_NE(table_.Current({1}), nullptr);
+  EXPECT_EQ(table_.size(), 1u);
+}
+
 }  // namespace
 }  // namespace kiln::agent
