@@ -53,11 +53,14 @@ static __always_inline __u64 stack_bytes_from(struct task_struct *task, __u64 be
 	return bytes < MAX_THREAD_STACK_BYTES ? bytes : 0;
 }
 
+/* Bytes that may be copied of stacks in 100 ms on one CPU. Writer: agent/collect/sampler.cc. */
+__u32 stack_copy_bytes = 0;
+
 /* Takes `bytes` from this CPU's allowance. Returns 0 if there is not so much left. */
 static __always_inline int take_allowance(struct copy_allowance *allowance, __u64 now, __u64 bytes) {
 	if (now - allowance->since_ns >= COPY_WINDOW_NS) {
 		allowance->since_ns = now;
-		allowance->bytes = config.stack_bytes;
+		allowance->bytes = stack_copy_bytes;
 	}
 	if (allowance->bytes < bytes)
 		return 0;

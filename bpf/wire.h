@@ -193,11 +193,10 @@ struct kiln_config {
 	__u8 kernel_stacks;
 	__u32 ring_count;
 	__u32 ring_bytes;
-	__u32 stack_bytes; /* that may be copied of stacks in 100 ms on one CPU */
 	__u32 kernel_frames; /* as many frames of a kernel stack the kernel gives at most; a stack of so many is cut */
 	__u32 measures_cost; /* counts KILN_COUNTER_RUN_NS */
 };
-KILN_STATIC_ASSERT(sizeof(struct kiln_config) == 24);
+KILN_STATIC_ASSERT(sizeof(struct kiln_config) == 20);
 
 /* Value of the map comm_verdicts. Writer: agent/collect/sampler.cc. Reader: bpf/filter.bpf.h. */
 enum kiln_comm_verdict {

@@ -108,6 +108,7 @@ class Sampler::Impl {
     if (skeleton_ == nullptr) return LoadError(errno, log_);
     Configure();
     if (const int error = sampler::load(skeleton_.get()); error != 0) return LoadError(-error, log_);
+    AllowStackCopies(true);
     KILN_RETURN_IF_ERROR(EnterCgroups());
     KILN_RETURN_IF_ERROR(CreateRings());
     if (bpf_program__autoload(skeleton_->progs.on_fork)) {
@@ -129,7 +130,6 @@ class Sampler::Impl {
     config->kernel_stacks = options_.kernel_stacks;
     config->ring_count = static_cast<uint32_t>(ring_count_);
     config->ring_bytes = RingBytes(options_.frequency_hz);
-    config->stack_bytes = kStackCopiesPerRing * config->ring_bytes;
     config->kernel_frames = KernelFrameLimit();
     config->measures_cost = options_.measures_cost;
     bpf_map__set_max_entries(skeleton_->maps.stack_copies, static_cast<uint32_t>(cpu_count_));
@@ -143,6 +143,11 @@ class Sampler::Impl {
     bpf_program__set_autoload(skeleton_->progs.on_mapping,
                               libbpf_find_vmlinux_btf_id("vm_unmapped_area", BPF_TRACE_RAW_TP) > 0);
     if (options_.filter_pids && !kernel_follows) NoteChildren();
+  }
+
+  void AllowStackCopies(bool allowed) {
+    std::atomic_ref(skeleton_->bss->stack_copy_bytes)
+        .store(allowed ? kStackCopiesPerRing * RingBytes(options_.frequency_hz) : 0);
   }
 
   void NoteChildren() {
@@ -211,6 +216,7 @@ class Sampler::Impl {
   }
 
   Status SampleCpus(const std::vector<int>& cpus) {
+    if (options_.frequency_hz == 0) return absl::OkStatus();
     std::erase_if(events_, [&](const auto& entry) { return std::ranges::find(cpus, entry.first) == cpus.end(); });
     Status status;
     for (const int cpu : cpus) {
@@ -321,6 +327,7 @@ void Sampler::ForgetTables() { std::atomic_ref(impl_->skeleton_->bss->unwind_gen
 Status Sampler::SampleCpus(const std::vector<int>& cpus) { return impl_->SampleCpus(cpus); }
 std::vector<int> Sampler::StoppedCpus() { return impl_->StoppedCpus(); }
 void Sampler::Stop() { impl_->events_.clear(); }
+void Sampler::AllowStackCopies(bool allowed) { impl_->AllowStackCopies(allowed); }
 void Sampler::SetFrequency(int frequency_hz) { impl_->options_.frequency_hz = frequency_hz; }
 
 void Sampler::Drain(const std::function<void(std::span<const std::byte>)>& handle) {

@@ -83,7 +83,10 @@ class Sampler {
   std::vector<int> StoppedCpus();
   // Stops sampling; rings can still be drained.
   void Stop();
-  // Of the events that SampleCpus opens from now on. The rings keep the size that they were made with.
+  // Whether stacks that can't be walked for lack of tables are copied. They are, unless that is taken back.
+  void AllowStackCopies(bool allowed);
+  // Of the events that SampleCpus opens from now on; 0 = it opens none. The rings keep the size that they were made
+  // with.
   void SetFrequency(int frequency_hz);
 
   // Hands each record that is in the rings to `handle`, per CPU in their order.

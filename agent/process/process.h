@@ -22,7 +22,9 @@ struct ImageId {
   }
 };
 
+namespace identity {
 struct ProcessIdentity;  // agent/identity/identity.h
+}
 
 // One program running as one process: a fork makes a new one, an exec too. Owned by ProcessTable.
 struct Process {
@@ -50,7 +52,7 @@ struct Process {
   std::shared_ptr<const File> perf_map;
   uint64_t next_perf_map_ns = 0;  // not before this time is one looked for again
   // Who it is, for those who want to know; nullptr = nobody has asked.
-  std::shared_ptr<const ProcessIdentity> identity;
+  std::shared_ptr<const identity::ProcessIdentity> who;
 };
 
 // What a stack is to be looked at with: the mappings of its process as they were when it was taken.

@@ -63,7 +63,7 @@ class ProcessTable {
   size_t size() const { return images_.size(); }
   // Who the processes are is to be asked anew.
   void ForgetIdentities() {
-    for (const auto& [id, image] : images_) image->identity = nullptr;
+    for (const auto& [id, image] : images_) image->who = nullptr;
   }
   // The running image of `pid`; nullptr if none is known.
   Process* Current(Pid pid);

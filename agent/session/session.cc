@@ -76,10 +76,10 @@ class Session::Sink : public EventSink {
   bool IsUnwanted(Process& process) {
     IdentitySource* identities = session_.options_.identities;
     if (identities == nullptr) return false;
-    if (process.identity == nullptr) {
-      process.identity = identities->Identify(process, session_.processes_.Current(process.parent_pid));
+    if (process.who == nullptr) {
+      process.who = identities->Identify(process, session_.processes_.Current(process.parent_pid));
     }
-    if (!identities->IsUnwanted(*process.identity)) return false;
+    if (!identities->IsUnwanted(*process.who)) return false;
     ++session_.unwanted_samples_;
     return true;
   }
@@ -191,18 +191,23 @@ void Session::Run() {
 }
 
 void Session::FollowRequests(Sink& sink) {
-  if (reidentify_.exchange(false)) processes_.ForgetIdentities();
   const uint64_t length = window_ns_.load(std::memory_order_relaxed);
   const int frequency = wanted_frequency_hz_.load(std::memory_order_relaxed);
   const bool changes_frequency = frequency != frequency_hz_;
   const bool is_due = length != 0 && collector_->delivered_until_ns() - window_start_ns_ >= length;
-  if ((!is_due && !changes_frequency) || options_.windows == nullptr || !options_.windows->IsReady()) return;
+  const bool reidentifies = reidentify_.load();
+  if (!is_due && !changes_frequency && !reidentifies) return;
+  if (options_.windows == nullptr || !options_.windows->IsReady()) return;
   if (changes_frequency) {
     // All samples of a window count the same.
     if (Status status = collector_->ChangeFrequency(frequency, sink); !status.ok()) status_.Update(status);
   }
   options_.windows->OnWindow(CloseWindow());
   frequency_hz_ = frequency;
+  if (reidentifies) {
+    reidentify_ = false;
+    processes_.ForgetIdentities();
+  }
   ForgetUnused();
 }
 

@@ -36,9 +36,9 @@ class IdentitySource {
  public:
   virtual ~IdentitySource() = default;
   // `parent`: the image that it was forked from, if that is known still. The result is not nullptr.
-  virtual std::shared_ptr<const ProcessIdentity> Identify(const Process& process, const Process* parent) = 0;
+  virtual std::shared_ptr<const identity::ProcessIdentity> Identify(const Process& process, const Process* parent) = 0;
   // Whether the process is to be left out.
-  virtual bool IsUnwanted(const ProcessIdentity& identity) = 0;
+  virtual bool IsUnwanted(const identity::ProcessIdentity& who) = 0;
 };
 
 struct SessionOptions {
@@ -99,11 +99,10 @@ class Session {
   Progress Snapshot() const;     // thread-safe
   SessionStatus status() const;  // thread-safe
 
-  // From the next window on, which begins soon. Thread-safe.
-  void SetFrequency(int frequency_hz);
+  // With SessionOptions::windows; thread-safe. The first and the last begin a new window, soon, for which they hold.
+  void SetFrequency(int frequency_hz);  // 0 = pause
   void SetWindow(uint64_t window_ns);
-  // Asks who the processes are anew. Thread-safe.
-  void Reidentify();
+  void Reidentify();  // asks who the processes are anew
 
   // Ends sampling, takes in what is left, joins the thread. An error that stopped the collector early comes back here.
   // Idempotent.

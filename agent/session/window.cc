@@ -17,7 +17,7 @@ Window TakeWindowOf(Aggregator& aggregator, Locator& locator, const ProcessTable
       image = {.pid = process.pid,
                .namespaced_pid = process.namespaced_pid,
                .perf_map = process.perf_map,
-               .identity = process.identity};
+               .who = process.who};
     }
     if (has_generated_code && image.perf_map == nullptr && !image.looked_for_perf_map) {
       image.looked_for_perf_map = true;

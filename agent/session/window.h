@@ -20,10 +20,10 @@ namespace kiln::agent {
 // What a window has to know of a program image after its process is gone.
 struct WindowImage {
   Pid pid;
-  Pid namespaced_pid;                               // 0 = not known
-  std::shared_ptr<const File> perf_map;             // nullptr = none
-  bool looked_for_perf_map = false;                 // once more, when the window ended
-  std::shared_ptr<const ProcessIdentity> identity;  // nullptr = nobody has asked
+  Pid namespaced_pid;                                    // 0 = not known
+  std::shared_ptr<const File> perf_map;                  // nullptr = none
+  bool looked_for_perf_map = false;                      // once more, when the window ended
+  std::shared_ptr<const identity::ProcessIdentity> who;  // nullptr = nobody has asked
 };
 
 // What was sampled between two moments, complete in itself: it shares nothing that changes, so any thread may name and

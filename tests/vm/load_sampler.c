@@ -28,7 +28,6 @@ int main(void) {
       .kernel_stacks = 1,
       .ring_count = 1,
       .ring_bytes = 1 << 20,
-      .stack_bytes = 1 << 20,
       .kernel_frames = KILN_MAX_KERNEL_FRAMES,
   };
   error = sampler__load(sampler);
