@@ -45,8 +45,8 @@ class Collector {
   Status Poll(EventSink& sink);
   // Stops sampling and delivers everything that is left.
   void Finish(EventSink& sink);
-  // Samples with another frequency from now on. All samples of the old one are delivered before it returns; a CPU may
-  // lose one sample.
+  // Samples with another frequency (0 = not at all) from now on. All samples of the old one are delivered before it
+  // returns; a CPU may lose one sample.
   Status ChangeFrequency(int frequency_hz, EventSink& sink);
   // All that was taken before this time (CLOCK_MONOTONIC) has been delivered.
   uint64_t delivered_until_ns() const { return delivered_until_ns_; }

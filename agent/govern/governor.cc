@@ -36,7 +36,7 @@ std::string_view DetailName(Detail detail) {
   switch (detail) {
     case Detail::kFull: return "full";
     case Detail::kLongWindows: return "long windows";
-    case Detail::kNoNewTables: return "no new unwind tables";
+    case Detail::kNoStackCopies: return "no copied stacks";
     case Detail::kPaused: return "paused";
   }
   return "";

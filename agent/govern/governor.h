@@ -33,9 +33,9 @@ struct ResourceUse {
 // In this order; each step leaves out what those before do, too.
 enum class Detail : uint8_t {
   kFull,
-  kLongWindows,  // windows are four times as long: naming and sending happen more rarely
-  kNoNewTables,  // no stacks are copied: programs whose unwind tables are missing have short stacks
-  kPaused,       // no samples
+  kLongWindows,    // windows are four times as long: naming and sending happen more rarely
+  kNoStackCopies,  // programs whose unwind tables are missing have short stacks, until the tables are there
+  kPaused,         // no samples
 };
 // For people: "full", "long windows" …
 std::string_view DetailName(Detail detail);

@@ -109,6 +109,7 @@ Session::Session(const SessionOptions& options)
       locator_(processes_),
       aggregator_(processes_, locator_, [this](const ThreadIdentity& identity) { return JudgeComm(identity); }),
       frequency_hz_(options.sampler.frequency_hz),
+      sampled_hz_(options.sampler.frequency_hz),
       wanted_frequency_hz_(options.sampler.frequency_hz),
       window_ns_(options.window_ns) {}
 
@@ -191,6 +192,10 @@ void Session::Run() {
 }
 
 void Session::FollowRequests(Sink& sink) {
+  if (const bool allowed = allow_stack_copies_.load(); allowed != stack_copies_allowed_) {
+    stack_copies_allowed_ = allowed;
+    collector_->sampler().AllowStackCopies(allowed);
+  }
   const uint64_t length = window_ns_.load(std::memory_order_relaxed);
   const int frequency = wanted_frequency_hz_.load(std::memory_order_relaxed);
   const bool changes_frequency = frequency != frequency_hz_;
@@ -204,6 +209,7 @@ void Session::FollowRequests(Sink& sink) {
   }
   options_.windows->OnWindow(CloseWindow());
   frequency_hz_ = frequency;
+  if (frequency != 0) sampled_hz_ = frequency;
   if (reidentifies) {
     reidentify_ = false;
     processes_.ForgetIdentities();
@@ -240,7 +246,7 @@ void Session::Publish() {
 
 std::unique_ptr<Window> Session::CloseWindow() {
   auto window = std::make_unique<Window>(TakeWindowOf(aggregator_, locator_, processes_));
-  window->frequency_hz = frequency_hz_;
+  window->frequency_hz = sampled_hz_;
   window->start_ns = window_start_ns_;
   window->end_ns = collector_->delivered_until_ns();
   window_start_ns_ = window->end_ns;
@@ -267,6 +273,7 @@ void Session::ForgetUnused() {
 
 void Session::SetFrequency(int frequency_hz) { wanted_frequency_hz_.store(frequency_hz, std::memory_order_relaxed); }
 void Session::SetWindow(uint64_t window_ns) { window_ns_.store(window_ns, std::memory_order_relaxed); }
+void Session::AllowStackCopies(bool allowed) { allow_stack_copies_.store(allowed); }
 void Session::Reidentify() { reidentify_.store(true); }
 
 SessionStatus Session::status() const {

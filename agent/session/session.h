@@ -67,7 +67,7 @@ struct SessionStatus {
   int64_t complete = 0;
   int64_t lost = 0;
   int64_t unwanted = 0;  // of processes that are to be left out
-  int frequency_hz = 0;
+  int frequency_hz = 0;  // 0 = paused
   size_t processes = 0;  // images
   size_t object_files = 0;
   uint64_t map_bytes = 0;
@@ -102,7 +102,8 @@ class Session {
   // With SessionOptions::windows; thread-safe. The first and the last begin a new window, soon, for which they hold.
   void SetFrequency(int frequency_hz);  // 0 = pause
   void SetWindow(uint64_t window_ns);
-  void Reidentify();  // asks who the processes are anew
+  void AllowStackCopies(bool allowed);  // Sampler::AllowStackCopies
+  void Reidentify();                    // asks who the processes are anew
 
   // Ends sampling, takes in what is left, joins the thread. An error that stopped the collector early comes back here.
   // Idempotent.
@@ -155,7 +156,9 @@ class Session {
   int64_t unwanted_samples_ = 0;
   Status status_;
 
-  int frequency_hz_;
+  int frequency_hz_;  // 0 = paused
+  int sampled_hz_;    // of the samples that may be waiting in a pause
+  bool stack_copies_allowed_ = true;
   uint64_t window_start_ns_ = 0;
   uint64_t windows_ = 0;
   NamedCounts losses_;  // as the last window ended
@@ -164,6 +167,7 @@ class Session {
   std::atomic<int> wanted_frequency_hz_;
   std::atomic<uint64_t> window_ns_;
   std::atomic<bool> reidentify_ = false;
+  std::atomic<bool> allow_stack_copies_ = true;
   std::atomic<bool> stopping_ = false;
   std::atomic<int64_t> samples_ = 0;
   std::atomic<int64_t> complete_ = 0;
