@@ -21,6 +21,9 @@ constexpr uint64_t kPublishIntervalNs = 1'000'000'000;
 // is not allowed (CAP_SYS_NICE).
 constexpr int kNice = -5;
 
+// A program that is run now and then need not be opened each time.
+constexpr uint32_t kKeepFilesWindows = 8;
+
 // For a start that is not felt.
 constexpr size_t kMaxPrepared = 32;
 constexpr std::chrono::milliseconds kPrepareTime(200);
@@ -269,6 +272,8 @@ void Session::ForgetUnused() {
   });
   collector_->ForgetIdentities(std::move(identities));
   processes_.ForgetRetired(images);
+  unwinder_->ForgetUnusedTables();
+  locator_.objects().ForgetUnused(kKeepFilesWindows);
 }
 
 void Session::SetFrequency(int frequency_hz) { wanted_frequency_hz_.store(frequency_hz, std::memory_order_relaxed); }

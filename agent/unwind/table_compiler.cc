@@ -30,7 +30,7 @@ struct TableCompiler::Table {
   std::vector<NewPage> unstored;
 
   uint32_t number = 0;
-  const symbolizer::ElfFile* elf = nullptr;
+  std::shared_ptr<const symbolizer::ElfFile> elf;
   DebugFilePlaces places;
   std::vector<bool> done;    // by page
   uint32_t next = 0;         // no page below it is left
@@ -45,22 +45,22 @@ TableCompiler::TableCompiler(const std::string& cache_folder) {
 
 TableCompiler::~TableCompiler() = default;
 
-TableCompiler::Table& TableCompiler::Open(uint32_t table, const symbolizer::ElfFile& elf,
+TableCompiler::Table& TableCompiler::Open(uint32_t table, const std::shared_ptr<const symbolizer::ElfFile>& elf,
                                           const DebugFilePlaces& places) {
   if (table >= tables_.size()) tables_.resize(table + 1);
   std::unique_ptr<Table>& entry = tables_[table];
   if (entry != nullptr) return *entry;
   entry = std::make_unique<Table>();
   entry->number = table;
-  entry->elf = &elf;
+  entry->elf = elf;
   entry->places = places;
-  if (const auto span = symbolizer::FindCodeSpan(elf); span.ok()) {
+  if (const auto span = symbolizer::FindCodeSpan(*elf); span.ok()) {
     entry->done.resize(std::min<uint32_t>(span->page_count, KILN_MAX_DIRECTORY_PAGES));
   }
-  if (!cache_ || elf.file() == nullptr) return *entry;
-  const auto fingerprint = TakeFingerprint(*elf.file());
+  if (!cache_ || elf->file() == nullptr) return *entry;
+  const auto fingerprint = TakeFingerprint(*elf->file());
   if (!fingerprint.ok()) return *entry;
-  entry->key = MakeTableKey(elf.build_id(), *fingerprint, elf.machine());
+  entry->key = MakeTableKey(elf->build_id(), *fingerprint, elf->machine());
   entry->cached = cache_->Find(*entry->key);
   return *entry;
 }
@@ -81,10 +81,9 @@ bool TableCompiler::TakeFromCache(Table& table, CompiledPage& page) {
   return false;
 }
 
-void TableCompiler::CompileNow(Table& table, const symbolizer::ElfFile& elf, const DebugFilePlaces& places,
-                               CompiledPage& page) {
+void TableCompiler::CompileNow(Table& table, CompiledPage& page) {
   if (!std::exchange(table.is_open, true)) {
-    auto source = OpenTableSource(elf, places);
+    auto source = OpenTableSource(*table.elf, table.places);
     if (source.ok()) table.source = *std::move(source);
     ++(table.source.builder != nullptr ? counts_.tables : counts_.failed_tables);
     if (table.source.debug_file != nullptr) {
@@ -106,8 +105,8 @@ void TableCompiler::CompileNow(Table& table, const symbolizer::ElfFile& elf, con
   unstored_bytes_ += page.words.size() * sizeof(uint32_t);
 }
 
-CompiledPage TableCompiler::Compile(uint32_t table, const symbolizer::ElfFile& elf, const DebugFilePlaces& places,
-                                    uint32_t page) {
+CompiledPage TableCompiler::Compile(uint32_t table, const std::shared_ptr<const symbolizer::ElfFile>& elf,
+                                    const DebugFilePlaces& places, uint32_t page) {
   const double start = ThreadCpuSeconds();
   CompiledPage compiled{.table = table, .page = page, .tracked = KILN_NO_REGISTER, .words = {}};
   Table& opened = Open(table, elf, places);
@@ -116,7 +115,7 @@ CompiledPage TableCompiler::Compile(uint32_t table, const symbolizer::ElfFile& e
   if (TakeFromCache(opened, compiled)) {
     ++counts_.cached_pages;
   } else {
-    CompileNow(opened, elf, places, compiled);
+    CompileNow(opened, compiled);
   }
   if (compiled.words.empty()) ++counts_.failed_pages;
   if (unstored_bytes_ > kMaxUnstoredBytes) Store();
@@ -124,8 +123,8 @@ CompiledPage TableCompiler::Compile(uint32_t table, const symbolizer::ElfFile& e
   return compiled;
 }
 
-bool TableCompiler::TakeCached(uint32_t number, const symbolizer::ElfFile& elf, const DebugFilePlaces& places,
-                               size_t limit, std::vector<CompiledPage>& pages) {
+bool TableCompiler::TakeCached(uint32_t number, const std::shared_ptr<const symbolizer::ElfFile>& elf,
+                               const DebugFilePlaces& places, size_t limit, std::vector<CompiledPage>& pages) {
   const double start = ThreadCpuSeconds();
   Table& table = Open(number, elf, places);
   for (; table.cached && table.next_cached < table.done.size() && limit > 0; ++table.next_cached) {
@@ -148,7 +147,7 @@ std::optional<CompiledPage> TableCompiler::CompileAhead() {
     Table* const table = tables_[ahead_].get();
     if (table == nullptr || !table->is_run) continue;
     while (table->next < table->done.size() && table->done[table->next]) ++table->next;
-    if (table->next < table->done.size()) return Compile(table->number, *table->elf, table->places, table->next);
+    if (table->next < table->done.size()) return Compile(table->number, table->elf, table->places, table->next);
     // All is made: what it was made from takes much memory.
     if (table->unstored.empty()) Close(*table);
   }
@@ -164,16 +163,26 @@ void TableCompiler::Store() {
   if (!cache_) return;
   for (const std::unique_ptr<Table>& table : tables_) {
     if (table == nullptr || table->unstored.empty()) continue;
-    std::vector<TableCache::Page> pages;
-    for (const Table::NewPage& page : table->unstored) pages.push_back({.index = page.index, .words = page.words});
-    const symbolizer::UnwindTableBuilder& builder = *table->source.builder;
-    const TableFacts facts{.base = builder.base(), .page_count = builder.page_count(), .tracked = builder.tracked()};
-    cache_->Store(*table->key, facts, pages);
-    table->unstored.clear();
+    Store(*table);
     if (table->next == table->done.size()) Close(*table);
   }
   unstored_bytes_ = 0;
   counts_.cache = cache_->status();
+}
+
+void TableCompiler::Store(Table& table) {
+  std::vector<TableCache::Page> pages;
+  for (const Table::NewPage& page : table.unstored) pages.push_back({.index = page.index, .words = page.words});
+  const symbolizer::UnwindTableBuilder& builder = *table.source.builder;
+  const TableFacts facts{.base = builder.base(), .page_count = builder.page_count(), .tracked = builder.tracked()};
+  cache_->Store(*table.key, facts, pages);
+  table.unstored.clear();
+}
+
+void TableCompiler::Forget(uint32_t table) {
+  if (table >= tables_.size() || tables_[table] == nullptr) return;
+  if (!tables_[table]->unstored.empty()) Store(*tables_[table]);  // unstored_bytes_ is only too large then
+  tables_[table].reset();
 }
 
 }  // namespace kiln::agent

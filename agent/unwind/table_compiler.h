@@ -41,26 +41,30 @@ class TableCompiler {
   explicit TableCompiler(const std::string& cache_folder);
   ~TableCompiler();
 
-  // `table` names the object file, always the same one. `elf` must stay. `places` is where its debug file may be.
-  CompiledPage Compile(uint32_t table, const symbolizer::ElfFile& elf, const DebugFilePlaces& places, uint32_t page);
+  // `table` names the object file, always the same one. `elf` is kept. `places` is where its debug file may be.
+  CompiledPage Compile(uint32_t table, const std::shared_ptr<const symbolizer::ElfFile>& elf,
+                       const DebugFilePlaces& places, uint32_t page);
   // Adds up to `limit` pages of a table that nobody has asked for yet and that the cache has. False if there are no
   // more of them. Other arguments as Compile's.
-  bool TakeCached(uint32_t table, const symbolizer::ElfFile& elf, const DebugFilePlaces& places, size_t limit,
-                  std::vector<CompiledPage>& pages);
+  bool TakeCached(uint32_t table, const std::shared_ptr<const symbolizer::ElfFile>& elf, const DebugFilePlaces& places,
+                  size_t limit, std::vector<CompiledPage>& pages);
   // A page that nobody has asked for yet, of an object file of which others were compiled: code is run more than once,
   // and not only where it was seen. nullopt if there is none left.
   std::optional<CompiledPage> CompileAhead();
   // Writes what was compiled since the last call to the cache.
   void Store();
+  // Stores what there is of a table, and closes what it was made from.
+  void Forget(uint32_t table);
 
   const Counts& counts() const { return counts_; }
 
  private:
   struct Table;
-  Table& Open(uint32_t table, const symbolizer::ElfFile& elf, const DebugFilePlaces& places);
+  Table& Open(uint32_t table, const std::shared_ptr<const symbolizer::ElfFile>& elf, const DebugFilePlaces& places);
   void Close(Table& table);
+  void Store(Table& table);
   bool TakeFromCache(Table& table, CompiledPage& page);
-  void CompileNow(Table& table, const symbolizer::ElfFile& elf, const DebugFilePlaces& places, CompiledPage& page);
+  void CompileNow(Table& table, CompiledPage& page);
 
   std::optional<TableCache> cache_;
   std::vector<std::unique_ptr<Table>> tables_;  // by number; nullptr = not opened

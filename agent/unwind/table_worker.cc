@@ -115,6 +115,15 @@ void TableWorker::TakeCached(const Request& request) {
   work_.notify_one();
 }
 
+void TableWorker::Forget(uint32_t table) {
+  {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(cached_, [table](const Request& request) { return request.table == table; });
+    forgotten_.push_back(table);
+  }
+  work_.notify_one();
+}
+
 void TableWorker::SetAhead(bool on) {
   {
     const std::lock_guard lock(mutex_);
@@ -180,11 +189,12 @@ void TableWorker::TakeNextCached(std::unique_lock<std::mutex>& lock) {
   std::vector<CompiledPage> pages;
   lock.unlock();
   const DebugFilePlaces& places = request.places != nullptr ? *request.places : kNoPlaces;
-  const bool more = compiler_.TakeCached(request.table, *request.elf, places, kMaxCachedAtOnce, pages);
+  const bool more = compiler_.TakeCached(request.table, request.elf, places, kMaxCachedAtOnce, pages);
   lock.lock();
   std::ranges::move(pages, std::back_inserter(results_.ahead));
   counts_ = compiler_.counts();
-  if (more && ahead_) cached_.push_front(request);
+  const bool is_forgotten = std::ranges::find(forgotten_, request.table) != forgotten_.end();
+  if (more && ahead_ && !is_forgotten) cached_.push_front(request);
   if (cached_.empty() || results_.ahead.size() > kMaxAheadUntold) wake_();
 }
 
@@ -193,7 +203,7 @@ void TableWorker::CompileNext(std::unique_lock<std::mutex>& lock) {
   const Request request = std::move(queue.front());
   queue.pop_front();
   lock.unlock();
-  CompiledPage page = compiler_.Compile(request.table, *request.elf,
+  CompiledPage page = compiler_.Compile(request.table, request.elf,
                                         request.places != nullptr ? *request.places : kNoPlaces, request.page);
   lock.lock();
   results_.pages.push_back(std::move(page));
@@ -208,13 +218,14 @@ void TableWorker::Run() {
   std::unique_lock lock(mutex_);
   const auto has_work = [this] { return !requests_.empty() || !cached_.empty() || !likely_.empty(); };
   for (;;) {
+    for (const uint32_t table : std::exchange(forgotten_, {})) compiler_.Forget(table);
     busy_ = false;
     if (!has_work()) {
       idle_.notify_all();
       priority.Lower();
       const double pause = SecondsUntilAhead();
       if (ahead_ && !stopping_ && pause <= 0 && CompileAhead(lock)) continue;
-      const auto is_wanted = [&] { return stopping_ || has_work(); };
+      const auto is_wanted = [&] { return stopping_ || has_work() || !forgotten_.empty(); };
       // Between two bursts of work is the time to write tables to the disk.
       if (!work_.wait_for(lock, std::chrono::seconds(2), is_wanted)) {
         lock.unlock();
@@ -228,6 +239,7 @@ void TableWorker::Run() {
       }
     }
     if (stopping_) break;
+    if (!has_work()) continue;
     busy_ = true;
     KeepToBudget(lock);
     if (stopping_) break;

@@ -23,7 +23,7 @@ class TableWorker {
  public:
   struct Request {
     uint32_t table;
-    const symbolizer::ElfFile* elf;                 // must stay
+    std::shared_ptr<const symbolizer::ElfFile> elf;
     std::shared_ptr<const DebugFilePlaces> places;  // of its debug file; may be nullptr
     uint32_t page;
   };
@@ -47,6 +47,8 @@ class TableWorker {
   // The pages of a table that the cache has come ahead, after those that were asked for by Compile: the file was mapped
   // by a program that is sampled. `request.page` does not count.
   void TakeCached(const Request& request);
+  // Nothing more will be asked for of this table: closes what it was made from.
+  void Forget(uint32_t table);
   // Whether pages are made or taken from the cache that nobody has asked for yet (Results::ahead), when there is
   // nothing else to do. On at first.
   void SetAhead(bool on);
@@ -81,7 +83,8 @@ class TableWorker {
   std::condition_variable idle_;
   std::deque<Request> requests_;
   std::deque<Request> likely_;
-  std::deque<Request> cached_;  // tables to be taken from the cache
+  std::deque<Request> cached_;       // tables to be taken from the cache
+  std::vector<uint32_t> forgotten_;  // tables that the compiler still has
   bool ahead_ = true;
   bool busy_ = false;
   bool finishing_ = false;

@@ -12,6 +12,7 @@
 
 #include "agent/unwind/table_page.h"
 #include "agent/unwind/testing/temp_folder.h"
+#include "agent/unwind/testing/unowned.h"
 #include "base/file.h"
 
 namespace kiln::agent {
@@ -23,7 +24,7 @@ class TableWorkerTest : public ::testing::Test {
   void Request(TableWorker& worker, uint32_t tables, uint32_t pages) {
     for (uint32_t page = 0; page < pages; ++page) {
       for (uint32_t table = 0; table < tables; ++table)
-        worker.Compile({.table = table, .elf = &elf_, .places = places_, .page = page});
+        worker.Compile({.table = table, .elf = Unowned(elf_), .places = places_, .page = page});
     }
   }
 
@@ -52,7 +53,7 @@ TEST_F(TableWorkerTest, MakesEachPageThatWasAskedForOnce) {
 TEST_F(TableWorkerTest, APageThatTheFileDoesNotHaveComesBackEmpty) {
   TableWorker worker([] {}, "");
   worker.SetAhead(false);
-  worker.Compile({.table = 0, .elf = &elf_, .places = places_, .page = 1u << 20});
+  worker.Compile({.table = 0, .elf = Unowned(elf_), .places = places_, .page = 1u << 20});
   worker.Finish();
   const TableWorker::Results results = worker.Take();
   ASSERT_EQ(results.pages.size(), 1u);
@@ -64,7 +65,7 @@ TEST_F(TableWorkerTest, MakesLikelyPagesOnceAlsoWhenTheyAreHurried) {
   TableWorker worker([] {}, "");
   worker.SetAhead(false);
   for (uint32_t page = 0; page < 6; ++page) {
-    worker.CompileLikely({.table = 0, .elf = &elf_, .places = places_, .page = page});
+    worker.CompileLikely({.table = 0, .elf = Unowned(elf_), .places = places_, .page = page});
     worker.Hurry(0, page / 2);
   }
   worker.Hurry(7, 7);  // which nobody has asked for
@@ -84,7 +85,7 @@ TEST_F(TableWorkerTest, TakesWhatTheCacheHasOfATable) {
   }
   std::atomic<int> wakes = 0;
   TableWorker worker([&] { ++wakes; }, folder.path());
-  worker.TakeCached({.table = 0, .elf = &elf_, .places = places_, .page = 0});
+  worker.TakeCached({.table = 0, .elf = Unowned(elf_), .places = places_, .page = 0});
   worker.Finish();
   const TableWorker::Results results = worker.Take();
   EXPECT_TRUE(results.pages.empty());
@@ -146,7 +147,7 @@ TEST_F(TableWorkerTest, TakesRequestsFromSeveralThreadsWhileResultsAreTaken) {
   for (uint32_t table = 0; table < 3; ++table) {
     threads.emplace_back([&, table] {
       for (uint32_t page = 0; page < 6; ++page) {
-        worker.Compile({.table = table, .elf = &elf_, .places = places_, .page = page});
+        worker.Compile({.table = table, .elf = Unowned(elf_), .places = places_, .page = page});
         worker.AwaitReaders();
         (void)worker.counts();
       }

@@ -45,10 +45,10 @@ kiln_directory* UnwindTables::DirectoryOf(const Object& object) {
   return reinterpret_cast<kiln_directory*>(memory_.memory().Words(object.table.directory).data());
 }
 
-StatusOr<UnwindTables::Table> UnwindTables::Find(uint32_t object, const symbolizer::ElfFile& elf,
+StatusOr<UnwindTables::Table> UnwindTables::Find(uint32_t object, std::shared_ptr<const symbolizer::ElfFile> elf,
                                                  absl::FunctionRef<DebugFilePlaces()> places) {
   if (const auto found = objects_.find(object); found != objects_.end()) return found->second.table;
-  KILN_ASSIGN_OR_RETURN(const symbolizer::CodeSpan span, symbolizer::FindCodeSpan(elf));
+  KILN_ASSIGN_OR_RETURN(const symbolizer::CodeSpan span, symbolizer::FindCodeSpan(*elf));
   const uint32_t page_count = std::min<uint32_t>(span.page_count, KILN_MAX_DIRECTORY_PAGES);
   const auto directory = memory_.memory().Allocate(DirectoryBytes(page_count));
   if (!directory) {
@@ -56,7 +56,7 @@ StatusOr<UnwindTables::Table> UnwindTables::Find(uint32_t object, const symboliz
     return absl::UnavailableError("unwind table memory is used up");
   }
   Object& added = objects_[object];
-  added = {.elf = &elf,
+  added = {.elf = std::move(elf),
            .places = std::make_shared<const DebugFilePlaces>(places()),
            .table = {.directory = *directory, .base = span.base},
            .page_count = page_count,
@@ -150,7 +150,9 @@ bool UnwindTables::PlaceAhead(const CompiledPage& page) { return Place(page, tru
 
 bool UnwindTables::Place(const CompiledPage& page, bool is_ahead) {
   const PageId id{.table = page.table, .page = page.page};
-  Object& object = objects_.at(id.table);
+  const auto found = objects_.find(id.table);
+  if (found == objects_.end()) return true;
+  Object& object = found->second;
   const PageState state = object.pages[id.page];
   if (state == PageState::kLoaded) return true;  // made ahead, and asked for at the same time
   const size_t bytes = page.words.size() * sizeof(uint32_t);
@@ -191,6 +193,30 @@ bool UnwindTables::Place(const CompiledPage& page, bool is_ahead) {
   ++counts_.loaded_pages;
   counts_.page_bytes += bytes;
   return true;
+}
+
+void UnwindTables::ForgetAllBut(const absl::flat_hash_set<uint32_t>& objects) {
+  absl::flat_hash_set<uint32_t> forgotten;
+  for (const auto& [number, object] : objects_) {
+    const bool is_under_way = std::ranges::find(object.pages, PageState::kRequested) != object.pages.end();
+    if (!objects.contains(number) && !is_under_way) forgotten.insert(number);
+  }
+  if (forgotten.empty()) return;
+  std::erase_if(loaded_, [&](const LoadedPage& page) {
+    if (!forgotten.contains(page.id.table)) return false;
+    if (IsIdle(page)) idle_bytes_ -= std::min<uint64_t>(idle_bytes_, page.bytes);
+    memory_.Retire(page.ref, page.bytes);
+    --counts_.loaded_pages;
+    counts_.page_bytes -= page.bytes;
+    return true;
+  });
+  absl::erase_if(without_room_, [&](const auto& entry) { return forgotten.contains(entry.first.table); });
+  for (const uint32_t number : forgotten) {
+    const Object& object = objects_.at(number);
+    memory_.Retire(object.table.directory, DirectoryBytes(object.page_count));
+    objects_.erase(number);
+    worker_.Forget(number);
+  }
 }
 
 void UnwindTables::MakeRoom(size_t bytes) {

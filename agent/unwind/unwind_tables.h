@@ -2,6 +2,7 @@
 #pragma once
 
 #include <absl/container/flat_hash_map.h>
+#include <absl/container/flat_hash_set.h>
 #include <absl/functional/function_ref.h>
 
 #include <cstdint>
@@ -60,9 +61,13 @@ class UnwindTables {
   UnwindTables(SharedMemory& memory, TableWorker& worker);
 
   // The table of the object file that the caller numbers `object`. Makes its directory, with no page loaded.
-  // kUnavailable if there is no memory for that now; other errors last: the file has no code, or too much. `elf` must
-  // stay. `places` is asked only at first, for where the file's debug file may be.
-  StatusOr<Table> Find(uint32_t object, const symbolizer::ElfFile& elf, absl::FunctionRef<DebugFilePlaces()> places);
+  // kUnavailable if there is no memory for that now; other errors last: the file has no code, or too much. `elf` is
+  // kept. `places` is asked only at first, for where the file's debug file may be.
+  StatusOr<Table> Find(uint32_t object, std::shared_ptr<const symbolizer::ElfFile> elf,
+                       absl::FunctionRef<DebugFilePlaces()> places);
+  // Forgets the tables of all other objects, but those with pages under way. Nothing may refer to their directories any
+  // more but walks that run now.
+  void ForgetAllBut(const absl::flat_hash_set<uint32_t>& objects);
   // The page that holds `address` of a file; nullopt if it has none there.
   std::optional<PageId> PageOf(kiln_ref directory, uint64_t offset) const;
 
@@ -70,10 +75,15 @@ class UnwindTables {
   Answer Request(PageId id);
   // Has a page made that is probably needed, after those that are, if there is room.
   void RequestLikely(PageId id);
-  // Whether the page is not there.
-  bool Lacks(PageId id) const { return objects_.at(id.table).pages[id.page] != PageState::kLoaded; }
+  // Whether the page is not there, though its table is.
+  bool Lacks(PageId id) const {
+    const auto object = objects_.find(id.table);
+    return object != objects_.end() && object->second.pages[id.page] != PageState::kLoaded;
+  }
+  size_t size() const { return objects_.size(); }
   // Puts a page from the worker into place. False if there is no room yet: to be offered again after the next wait for
-  // readers (SharedMemory), for which pages have been retired. True if it is there, or refused.
+  // readers (SharedMemory), for which pages have been retired. True if it is there, or refused, or its table is
+  // forgotten.
   bool Place(const CompiledPage& page);
   // The same for a page that nobody has asked for. It counts as idle until it is used.
   bool PlaceAhead(const CompiledPage& page);
@@ -91,7 +101,7 @@ class UnwindTables {
  private:
   enum class PageState : uint8_t { kMissing, kRequested, kLoaded, kFailed, kNoRoom };
   struct Object {
-    const symbolizer::ElfFile* elf;
+    std::shared_ptr<const symbolizer::ElfFile> elf;
     std::shared_ptr<const DebugFilePlaces> places;
     Table table;
     uint32_t page_count;

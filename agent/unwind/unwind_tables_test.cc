@@ -9,6 +9,7 @@
 
 #include "agent/unwind/table_page.h"
 #include "agent/unwind/testing/page.h"
+#include "agent/unwind/testing/unowned.h"
 #include "base/file.h"
 #include "bpf/registers.h"
 #include "symbolizer/testing/elf_builder.h"
@@ -36,7 +37,7 @@ class UnwindTablesTest : public ::testing::Test {
     ASSERT_GE(pages_each_ * 8, 4 * kLargePages);
   }
   StatusOr<UnwindTables::Table> Find(uint32_t object) {
-    return tables_.Find(object, elf_, [] { return DebugFilePlaces(); });
+    return tables_.Find(object, Unowned(elf_), [] { return DebugFilePlaces(); });
   }
   PageId Id(uint32_t number) const { return {.table = number / pages_each_, .page = number % pages_each_}; }
   CompiledPage Page(uint32_t number) const {
@@ -50,6 +51,9 @@ class UnwindTablesTest : public ::testing::Test {
   void AwaitReaders() {
     ASSERT_TRUE(shared_.BeginWait());
     shared_.ReadersGone();
+  }
+  void AwaitReadersIfAny() {
+    if (shared_.BeginWait()) shared_.ReadersGone();
   }
   void Fill() {
     for (uint32_t i = 0; i < kLargePages; ++i) ASSERT_TRUE(tables_.Place(Page(i))) << i;
@@ -110,8 +114,37 @@ TEST_F(UnwindTablesTest, AFileWithoutCodeIsAnErrorThatLasts) {
   symbolizer::testing::ElfBuilder builder;
   const auto elf = builder.Open();
   ASSERT_TRUE(elf.ok()) << elf.status();
-  const auto table = tables_.Find(50, *elf, [] { return DebugFilePlaces(); });
+  const auto table = tables_.Find(50, Unowned(*elf), [] { return DebugFilePlaces(); });
   EXPECT_TRUE(absl::IsNotFound(table.status())) << table.status();
+}
+
+TEST_F(UnwindTablesTest, ForgottenTablesGiveTheirMemoryBackAndCanComeAgain) {
+  ASSERT_TRUE(tables_.Place(Page(0)));
+  const PageId other{.table = 5, .page = 0};
+  ASSERT_TRUE(tables_.Place({.table = 5, .page = 0, .tracked = KILN_NO_REGISTER, .words = LargePage()}));
+  AwaitReadersIfAny();
+  const uint64_t before = memory_.allocated_bytes();
+  tables_.ForgetAllBut({0, 1, 2, 3, 4});
+  EXPECT_EQ(tables_.size(), 5u);
+  EXPECT_EQ(memory_.allocated_bytes(), before);  // walks may still read it
+  AwaitReaders();
+  EXPECT_LT(memory_.allocated_bytes() + LargePage().size() * sizeof(uint32_t), before);
+  EXPECT_EQ(tables_.counts().loaded_pages, 1u);
+  EXPECT_TRUE(IsLoaded(0));
+  EXPECT_FALSE(tables_.Lacks(other));
+  EXPECT_EQ(tables_.Request(other), UnwindTables::Answer::kFailed);
+  // A page that was under way to the worker's results finds no table any more.
+  EXPECT_TRUE(tables_.Place({.table = 5, .page = 1, .tracked = KILN_NO_REGISTER, .words = LargePage()}));
+  EXPECT_EQ(tables_.counts().loaded_pages, 1u);
+  ASSERT_TRUE(Find(5).ok());
+  EXPECT_TRUE(tables_.Lacks(other));
+}
+
+TEST_F(UnwindTablesTest, TablesWithPagesUnderWayAreNotForgotten) {
+  ASSERT_EQ(tables_.Request(Id(0)), UnwindTables::Answer::kComes);
+  tables_.ForgetAllBut({});
+  EXPECT_EQ(tables_.size(), 1u);
+  EXPECT_TRUE(tables_.Lacks(Id(0)));
 }
 
 TEST_F(UnwindTablesTest, APageThatCannotBeMadeIsMarkedAndNotAskedForAgain) {

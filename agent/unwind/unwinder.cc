@@ -73,17 +73,18 @@ Unwinder::Unwinder(KernelTables& kernel, ProcessTable& processes, Locator& locat
 
 Unwinder::~Unwinder() = default;
 
-kiln_code_range Unwinder::RangeOf(const Process& process, const Mapping& mapping) {
+kiln_code_range Unwinder::RangeOf(const Process& process, const Mapping& mapping, std::vector<uint32_t>& objects) {
   kiln_code_range range{};
   std::optional<ObjectId> id;
   if (HasObject(mapping)) id = locator_.FindObject(process, mapping);
-  const ObjectFile* object = id ? &locator_.objects().object(*id) : nullptr;
-  const CodeWalker walker = ChooseWalker(mapping, object);
+  const std::shared_ptr<const ObjectFile> object = id ? locator_.objects().Share(*id) : nullptr;
+  const CodeWalker walker = ChooseWalker(mapping, object.get());
   range.walker = walker.walker;
   if (walker.walker == KILN_WALKER_NONE) range.ref = walker.stop;
   if (walker.walker != KILN_WALKER_TABLE) return range;
   const auto places = [&] { return DebugFilePlacesOf(process.pid.value, object->path); };
-  if (const auto table = tables_.Find(id->value, *object->elf, places); table.ok()) {
+  if (const auto table = tables_.Find(id->value, {object, &*object->elf}, places); table.ok()) {
+    objects.push_back(id->value);
     range.ref = table->directory;
     range.base = mapping.start.value() - (walker.address.value() - table->base.value());
   } else if (!absl::IsUnavailable(table.status())) {
@@ -98,10 +99,10 @@ std::shared_ptr<const Unwinder::Code> Unwinder::CodeOf(Process& process, uint64_
   const uint64_t version = process.mappings->version();
   std::weak_ptr<const Code>& known = code_by_mappings_[version];
   if (auto code = known.lock()) return code;
-  auto code = std::make_shared<Code>(Code{.ranges = {}, .version = ++last_code_version_});
+  auto code = std::make_shared<Code>(Code{.ranges = {}, .objects = {}, .version = ++last_code_version_});
   bool lacks_memory = false;
   code->ranges = MakeCodeRanges(*process.mappings, [&](const Mapping& mapping) {
-    const kiln_code_range range = RangeOf(process, mapping);
+    const kiln_code_range range = RangeOf(process, mapping, code->objects);
     lacks_memory = lacks_memory || (range.walker == KILN_WALKER_TABLE && range.ref == 0);
     return range;
   });
@@ -401,6 +402,19 @@ void Unwinder::EndBatch(Deliver deliver) {
     kernel_.SetEpoch(tables_.NextEpoch());
     absl::erase_if(code_by_mappings_, [](const auto& entry) { return entry.second.expired(); });
   }
+}
+
+void Unwinder::ForgetUnusedTables() {
+  absl::flat_hash_set<uint32_t> used;
+  const auto note = [&used](const Code* code) {
+    if (code != nullptr) used.insert(code->objects.begin(), code->objects.end());
+  };
+  for (const auto& [version, code] : code_by_mappings_) note(code.lock().get());
+  for (const auto& [pid, known] : known_) note(known.code.get());
+  for (const auto& [page, samples] : waiting_) {
+    for (const std::unique_ptr<Waiting>& waiting : samples) note(waiting->code.get());
+  }
+  tables_.ForgetAllBut(used);
 }
 
 void Unwinder::ForEachWaiting(absl::FunctionRef<void(const RawSample&, const Process&)> visit) const {

@@ -72,6 +72,8 @@ class Unwinder {
   // No sample comes any more: delivers all that wait.
   void Finish(Deliver deliver);
 
+  // Forgets the tables of files that no process has mapped any more which was sampled.
+  void ForgetUnusedTables();
   // The samples that wait for pages: they and their processes have to stay.
   void ForEachWaiting(absl::FunctionRef<void(const RawSample&, const Process&)> visit) const;
 
@@ -85,7 +87,8 @@ class Unwinder {
   // The code of one state of a process's mappings.
   struct Code {
     std::vector<kiln_code_range> ranges;
-    uint64_t version;  // names `ranges`; two of one state differ where memory was lacking for the first
+    std::vector<uint32_t> objects;  // whose tables the ranges refer to
+    uint64_t version;               // names `ranges`; two of one state differ where memory was lacking for the first
   };
   // A sample that waits for a page, with all that it points to.
   struct Waiting {
@@ -108,7 +111,7 @@ class Unwinder {
   };
 
   std::shared_ptr<const Code> CodeOf(Process& process, uint64_t time_ns);
-  kiln_code_range RangeOf(const Process& process, const Mapping& mapping);
+  kiln_code_range RangeOf(const Process& process, const Mapping& mapping, std::vector<uint32_t>& objects);
   // Walks the copied stack. True if that is final; else `missing` is what it lacks.
   bool Walk(const StackCopy& stack, const Code& code, StackWalker::Walked& walked, PageId& missing);
   // Has the page made that the last frame of `words` lies in; `page` is valid if it comes.
