@@ -33,9 +33,8 @@ std::string ReadIn(const std::string& root, const std::string& path) {
 std::string MachineId(const std::string& root) {
   for (const char* path : {"etc/machine-id", "var/lib/dbus/machine-id"}) {
     std::string id = ReadIn(root, path);
-    const bool valid = id.size() == 32 && std::ranges::all_of(id, [](char c) {
-                         return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-                       });
+    const bool valid = id.size() == 32 &&
+                       std::ranges::all_of(id, [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
     if (valid && id.find_first_not_of('0') != std::string::npos) return id;
   }
   return "";

@@ -18,8 +18,8 @@ constexpr int kMostAttributes = 128;
 constexpr std::string_view kReservedKey = "service_name";
 
 // Attributes of the service itself, which only its environment knows; they come right behind the name.
-constexpr std::array<std::string_view, 4> kServiceKeys = {
-    otlp::kServiceNamespace, otlp::kServiceInstanceId, otlp::kServiceVersion, otlp::kDeploymentEnvironmentName};
+constexpr std::array<std::string_view, 4> kServiceKeys = {otlp::kServiceNamespace, otlp::kServiceInstanceId,
+                                                          otlp::kServiceVersion, otlp::kDeploymentEnvironmentName};
 
 void Add(Attributes& attributes, std::string_view key, std::string_view bytes) {
   if (bytes.empty()) return;

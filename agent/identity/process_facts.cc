@@ -60,17 +60,15 @@ ProcessFactsReader::ProcessFactsReader(Options options, IdentityMetrics& metrics
 }
 
 ProcessFacts ProcessFactsReader::WithoutReading(const KnownProcess& known) {
-  ProcessFacts facts{.pid = known.pid,
-                     .parent_pid = known.parent_pid,
-                     .namespaced_pid = known.namespaced_pid,
-                     .comm = known.comm};
+  ProcessFacts facts{
+      .pid = known.pid, .parent_pid = known.parent_pid, .namespaced_pid = known.namespaced_pid, .comm = known.comm};
   if (known.start_ns != 0) facts.creation_unix_ns = BootUnixNs() + static_cast<int64_t>(known.start_ns);
   return facts;
 }
 
 std::optional<ProcessFacts> ProcessFactsReader::Read(const KnownProcess& known) {
-  const UniqueFd folder(::open(fmt::format("{}/{}", options_.proc_root, known.pid.value).c_str(),
-                               O_PATH | O_DIRECTORY | O_CLOEXEC));
+  const UniqueFd folder(
+      ::open(fmt::format("{}/{}", options_.proc_root, known.pid.value).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!folder.valid()) {
     CountFailure(Part::kProcess, errno);
     return std::nullopt;
@@ -111,7 +109,7 @@ std::optional<ProcessFacts> ProcessFactsReader::Read(const KnownProcess& known) 
   if (options_.command_line_redactor != nullptr) ReadCommandLine(folder.get(), facts);
 
   // The folder itself belongs to the effective user, also where its files belong to root (prctl(2), PR_SET_DUMPABLE).
-  if (struct stat info {}; ::fstat(folder.get(), &info) == 0) {
+  if (struct stat info{}; ::fstat(folder.get(), &info) == 0) {
     // The host's names mean nothing for a container's users, nor for those of another user namespace.
     const bool by_name = facts.cgroup.container_id.empty() && facts.cgroup.pod_uid.empty() &&
                          ReadLink(folder.get(), "ns/user").value_or("") == user_namespace_;
@@ -159,15 +157,11 @@ std::optional<std::string> ProcessFactsReader::ReadLink(int folder, const char* 
 void ProcessFactsReader::CountFailure(Part part, int error_number) {
   switch (error_number) {
     case ENOENT:
-    case ESRCH:
-      return metrics_.CountMiss(part, Miss::kGone);
+    case ESRCH: return metrics_.CountMiss(part, Miss::kGone);
     case EACCES:
-    case EPERM:
-      return metrics_.CountMiss(part, Miss::kDenied);
-    case ENAMETOOLONG:
-      return metrics_.CountMiss(part, Miss::kTooLarge);
-    default:
-      return metrics_.CountMiss(part, Miss::kOther);
+    case EPERM: return metrics_.CountMiss(part, Miss::kDenied);
+    case ENAMETOOLONG: return metrics_.CountMiss(part, Miss::kTooLarge);
+    default: return metrics_.CountMiss(part, Miss::kOther);
   }
 }
 

@@ -59,8 +59,8 @@ class ProcessFactsReader {
  public:
   struct Options {
     std::string proc_root = "/proc";
-    std::string passwd_path = "/etc/passwd";       // the host's
-    std::vector<std::string> environment_names;    // none = the environment is not read
+    std::string passwd_path = "/etc/passwd";          // the host's
+    std::vector<std::string> environment_names;       // none = the environment is not read
     const Redactor* command_line_redactor = nullptr;  // nullptr = the command line is not read; must outlive this
     // Wall clock at boot, Unix nanoseconds. Default: CLOCK_REALTIME less CLOCK_BOOTTIME.
     std::function<int64_t()> boot_unix_ns;

@@ -15,7 +15,8 @@ constexpr size_t kMaxPatterns = 64;
 constexpr size_t kMaxTextBytes = 64 << 10;  // what the replacements may make of a text
 
 constexpr char kSecretName[] =
-    "(?i)(?:pass(?:wd|word|phrase|code)|pwd|secret|token(?:$|[-_.])|api[-_.]?key|access[-_.]?key|private[-_.]?key|credential|"
+    "(?i)(?:pass(?:wd|word|phrase|code)|pwd|secret|token(?:$|[-_.])|api[-_.]?key|access[-_.]?key|private[-_.]?key|"
+    "credential|"
     "bearer|auth(?:orization|[-_.]?key)?$)";
 // The user part may be empty, the secret may hold anything but "/" and spaces up to the last "@".
 constexpr char kUrlSecret[] = "://[^/?#\\s:@]*:([^/?#\\s]*)@";

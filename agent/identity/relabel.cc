@@ -91,14 +91,10 @@ Status CheckKey(std::string_view what, std::string_view key) {
 
 std::string_view NameOf(RelabelAction action) {
   switch (action) {
-    case RelabelAction::kKeep:
-      return "keep";
-    case RelabelAction::kDrop:
-      return "drop";
-    case RelabelAction::kSet:
-      return "set";
-    case RelabelAction::kRemove:
-      return "remove";
+    case RelabelAction::kKeep: return "keep";
+    case RelabelAction::kDrop: return "drop";
+    case RelabelAction::kSet: return "set";
+    case RelabelAction::kRemove: return "remove";
   }
   return "";
 }
@@ -177,9 +173,9 @@ bool Relabeler::Apply(Attributes& attributes) const {
     const Attribute* source = rule->always ? nullptr : Find(attributes, rule->source);
     const std::string text = source != nullptr ? TextOf(*source) : "";
     groups.assign(static_cast<size_t>(rule->regex->NumberOfCapturingGroups()) + 1, {});
-    const bool matches = rule->regex->Match(text, 0, text.size(), RE2::ANCHOR_BOTH, groups.data(),
-                                            static_cast<int>(groups.size())) ||
-                         rule->always;
+    const bool matches =
+        rule->regex->Match(text, 0, text.size(), RE2::ANCHOR_BOTH, groups.data(), static_cast<int>(groups.size())) ||
+        rule->always;
     if (rule->action == RelabelAction::kKeep && !matches) return false;
     if (rule->action == RelabelAction::kDrop && matches) return false;
     if (rule->action == RelabelAction::kKeep || rule->action == RelabelAction::kDrop || !matches) continue;
