@@ -6,12 +6,12 @@
 #include <unistd.h>
 
 #include "agent/identity/testing/fake_proc.h"
+#include "base/file.h"
 #include "profile/utf8.h"
 
 namespace kiln::agent::identity {
 namespace {
 
-using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -250,6 +250,33 @@ TEST_F(IdentityTest, ShowsItsCountersInTheRegistry) {
   const std::string text = registry_.RenderPrometheus();
   EXPECT_THAT(text, HasSubstr("kiln_identity_service_names_total{source=\"executable\"} 1"));
   EXPECT_THAT(text, HasSubstr("kiln_identity_unread_total{part=\"process\",reason=\"gone\"} 1"));
+}
+
+// docs/resource-attributes.md has a row for each attribute, in the order in which they leave.
+TEST_F(IdentityTest, IsDocumentedInItsOrder) {
+  const auto page = ReadFile("docs/resource-attributes.md", 1 << 20);
+  ASSERT_TRUE(page.ok()) << page.status();
+  proc_.WriteRoot("passwd", fmt::format("me:x:{}:0\n", ::getuid()));
+  proc_.Add(Pid{7}, {.mount_namespace = 2});
+  proc_.Write(Pid{7}, "cgroup", "0::/system.slice/web.service/libpod-payload-" + kA);
+  proc_.Write(Pid{7}, "cmdline", std::string("app\0", 4));
+  SetEnvironment(Pid{7}, {"OTEL_RESOURCE_ATTRIBUTES=service.namespace=a,service.instance.id=b,service.version=c,"
+                          "deployment.environment.name=d",
+                          "REGION=eu"});
+  options_.environment_variables = {"REGION"};
+  options_.command_line = true;
+  options_.max_attributes = 128;
+  options_.host.root = "/";
+  const ProcessIdentity identity = Reader().Read({.pid = Pid{7}, .namespaced_pid = Pid{1}});
+  EXPECT_GE(identity.attributes.size(), 20u);
+  size_t last = 0;
+  for (const std::string& key : Keys(identity.attributes)) {
+    const bool variable = key.starts_with("process.environment_variable.");
+    const size_t row = page->find("| `" + (variable ? "process.environment_variable.NAME" : key) + "` |");
+    EXPECT_NE(row, std::string::npos) << key;
+    EXPECT_GT(row, last) << key << " is not in its place";
+    last = row;
+  }
 }
 
 // Against the real /proc and /etc.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/identity/process_facts.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -29,6 +30,7 @@ constexpr size_t kMaxEnvironmentBytes = 256 << 10;  // the links that Kubernetes
 constexpr size_t kMaxCommandLineBytes = 4096;
 constexpr size_t kReadBytes = 32 << 10;
 constexpr size_t kMaxContainerNames = 4096;
+constexpr size_t kMaxThreads = 64;  // that are looked at for one that lives
 
 constexpr std::string_view kDeleted = " (deleted)";
 constexpr std::string_view kUnreachable = "(unreachable)";
@@ -74,6 +76,7 @@ std::optional<ProcessFacts> ProcessFactsReader::Read(const KnownProcess& known) 
     return std::nullopt;
   }
   ProcessFacts facts = WithoutReading(known);
+  UniqueFd living;
   const auto text = ReadPart(folder.get(), "stat", kMaxStatBytes, Part::kStat);
   if (!text) return std::nullopt;
   if (const auto stat = ParseProcStat(*text)) {
@@ -82,6 +85,7 @@ std::optional<ProcessFacts> ProcessFactsReader::Read(const KnownProcess& known) 
       metrics_.CountMiss(Part::kProcess, Miss::kReused);
       return std::nullopt;
     }
+    if (stat->state == 'Z') living = LivingThread(folder.get());
     facts.parent_pid = stat->parent_pid;
     facts.is_kernel_thread = (stat->flags & kKernelThreadFlag) != 0;
     if (facts.comm.empty()) facts.comm = CommOf(*text);
@@ -94,25 +98,25 @@ std::optional<ProcessFacts> ProcessFactsReader::Read(const KnownProcess& known) 
   // A kernel thread has no file, no memory and no user; its cgroup says nothing of it.
   if (facts.is_kernel_thread) return facts;
 
-  ReadExecutable(folder.get(), facts);
-  if (const auto cgroup = ReadPart(folder.get(), "cgroup", kMaxCgroupBytes, Part::kCgroup)) {
+  const int files = living.valid() ? living.get() : folder.get();
+  ReadExecutable(files, facts);
+  if (const auto cgroup = ReadPart(files, "cgroup", kMaxCgroupBytes, Part::kCgroup)) {
     facts.cgroup = ParseCgroup(*cgroup);
   }
-  ReadMounts(folder.get(), facts);
+  ReadMounts(files, facts);
   if (!options_.environment_names.empty()) {
     bool complete = true;
-    if (const auto environment =
-            ReadPart(folder.get(), "environ", kMaxEnvironmentBytes, Part::kEnvironment, &complete)) {
+    if (const auto environment = ReadPart(files, "environ", kMaxEnvironmentBytes, Part::kEnvironment, &complete)) {
       facts.environment = ParseEnvironment(*environment, options_.environment_names, complete);
     }
   }
-  if (options_.command_line_redactor != nullptr) ReadCommandLine(folder.get(), facts);
+  if (options_.command_line_redactor != nullptr) ReadCommandLine(files, facts);
 
   // The folder itself belongs to the effective user, also where its files belong to root (prctl(2), PR_SET_DUMPABLE).
   if (struct stat info{}; ::fstat(folder.get(), &info) == 0) {
     // The host's names mean nothing for a container's users, nor for those of another user namespace.
     const bool by_name = facts.cgroup.container_id.empty() && facts.cgroup.pod_uid.empty() &&
-                         ReadLink(folder.get(), "ns/user").value_or("") == user_namespace_;
+                         ReadLink(files, "ns/user").value_or("") == user_namespace_;
     facts.owner = by_name ? users_.NameOf(info.st_uid) : std::to_string(info.st_uid);
   }
   return facts;
@@ -152,6 +156,21 @@ std::optional<std::string> ProcessFactsReader::ReadLink(int folder, const char* 
     return std::nullopt;
   }
   return std::string(target.data(), static_cast<size_t>(size));
+}
+
+UniqueFd ProcessFactsReader::LivingThread(int folder) {
+  // opendir(3) wants a descriptor that can be read, unlike that of the folder.
+  DIR* tasks = ::fdopendir(::openat(folder, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (tasks == nullptr) return UniqueFd();
+  UniqueFd found;
+  for (size_t looked_at = 0; looked_at < kMaxThreads && !found.valid(); ++looked_at) {
+    const dirent* entry = ::readdir(tasks);
+    if (entry == nullptr) break;
+    UniqueFd thread(::openat(::dirfd(tasks), entry->d_name, O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (thread.valid() && ReadLink(thread.get(), "exe")) found = std::move(thread);
+  }
+  ::closedir(tasks);
+  return found;
 }
 
 void ProcessFactsReader::CountFailure(Part part, int error_number) {

@@ -81,6 +81,9 @@ class ProcessFactsReader {
   std::optional<std::string_view> ReadPart(int folder, const char* name, size_t limit, Part part,
                                            bool* complete = nullptr);
   std::optional<std::string> ReadLink(int folder, const char* name);
+  // Of a process whose first thread has ended (it is a zombie then, without memory and files) the folder of another
+  // thread; none if it has none.
+  UniqueFd LivingThread(int folder);
   void CountFailure(Part part, int error_number);
   void ReadExecutable(int folder, ProcessFacts& facts);
   void ReadCommandLine(int folder, ProcessFacts& facts);

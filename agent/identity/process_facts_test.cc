@@ -3,13 +3,16 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <filesystem>
+#include <thread>
 
 #include "agent/identity/testing/fake_proc.h"
 #include "base/clock.h"
+#include "base/file.h"
 
 namespace kiln::agent::identity {
 namespace {
@@ -237,6 +240,37 @@ TEST(ProcessFactsLive, BearsAZombie) {
   EXPECT_EQ(facts->executable_path, "");
   ::waitpid(child, nullptr, 0);
   EXPECT_FALSE(reader.Read({.pid = Pid{child}}));
+}
+
+TEST(ProcessFactsLive, AsksAnotherThreadWhenTheFirstHasEnded) {
+  MetricRegistry registry;
+  IdentityMetrics metrics(registry);
+  ProcessFactsReader reader({}, metrics);
+  int go[2];
+  ASSERT_EQ(::pipe(go), 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::close(go[1]);
+    std::thread([&] {
+      char end = 0;
+      (void)!::read(go[0], &end, 1);
+      ::_exit(0);
+    }).detach();
+    ::syscall(SYS_exit, 0);  // of this thread only
+  }
+  ::close(go[0]);
+  // The state of the first thread says when it has ended.
+  std::string stat;
+  const int64_t limit = ReadClockNs(CLOCK_MONOTONIC) + int64_t{60} * 1'000'000'000;
+  while (stat.find(") Z ") == std::string::npos && ReadClockNs(CLOCK_MONOTONIC) < limit) {
+    stat = ReadFile(fmt::format("/proc/{}/stat", child), 4096).value_or("");
+  }
+  const auto facts = reader.Read({.pid = Pid{child}});
+  ASSERT_TRUE(facts);
+  EXPECT_EQ(facts->executable_path, std::filesystem::read_symlink("/proc/self/exe").string());
+  EXPECT_EQ(metrics.Misses(Part::kExecutable, Miss::kGone), 0);
+  ::close(go[1]);
+  ::waitpid(child, nullptr, 0);
 }
 
 }  // namespace

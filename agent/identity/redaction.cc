@@ -3,6 +3,7 @@
 
 #include <re2/re2.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "agent/identity/pattern.h"
@@ -29,22 +30,26 @@ re2::StringPiece Piece(std::string_view text) { return {text.data(), text.size()
 // What the groups of `pattern` match (or all of it, without groups) is replaced throughout `text`.
 void Replace(const RE2& pattern, std::string& text) {
   const int groups = pattern.NumberOfCapturingGroups();
-  std::vector<re2::StringPiece> found(static_cast<size_t>(groups) + 1);
+  std::vector<re2::StringPiece> found;
   std::string out;
   size_t position = 0;
   const auto offset = [&](const char* place) { return static_cast<size_t>(place - text.data()); };
   size_t search = 0;
-  while (search <= text.size() &&
-         pattern.Match(Piece(text), search, text.size(), RE2::UNANCHORED, found.data(), groups + 1)) {
-    for (size_t group = groups == 0 ? 0 : 1; group < found.size(); ++group) {
-      if (found[group].data() == nullptr || found[group].empty()) continue;
-      const size_t start = offset(found[group].data());
-      if (start < position) continue;  // within a group that is replaced already
+  while (search <= text.size()) {
+    found.assign(static_cast<size_t>(groups) + 1, {});
+    if (!pattern.Match(Piece(text), search, text.size(), RE2::UNANCHORED, found.data(), groups + 1)) break;
+    const size_t end = offset(found[0].data()) + found[0].size();
+    // Groups of a repetition may stand in any order.
+    if (groups > 0) found.erase(found.begin());
+    std::erase_if(found, [](const auto& piece) { return piece.data() == nullptr || piece.empty(); });
+    std::ranges::sort(found, {}, [](const auto& piece) { return std::pair(piece.data(), -piece.size()); });
+    for (const re2::StringPiece& piece : found) {
+      const size_t start = offset(piece.data());
+      if (start < position) continue;  // within one that is replaced already
       out.append(text, position, start - position);
       out += kRedacted;
-      position = start + found[group].size();
+      position = start + piece.size();
     }
-    const size_t end = offset(found[0].data()) + found[0].size();
     search = end > search ? end : search + 1;  // past an empty match
     if (out.size() > kMaxTextBytes) break;
   }

@@ -50,6 +50,7 @@ TEST(Redaction, AppliesPatterns) {
   EXPECT_EQ(Line({"aXb"}, {"(X)|(Y)"}), "a[redacted]b");
   EXPECT_EQ(Line({"abc"}, {""}), "abc");  // an empty match hides nothing
   EXPECT_EQ(Line({"abc"}, {"(a(b)c)"}), "[redacted]");
+  EXPECT_EQ(Line({"b=x;a=y;"}, {"(?:a=(\\w)|b=(\\w)|;)*"}), "b=[redacted];a=[redacted];");
 }
 
 TEST(Redaction, NamesWrongPatterns) {

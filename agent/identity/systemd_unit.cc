@@ -51,9 +51,11 @@ std::string UnescapeUnit(std::string_view name) {
   std::string plain;
   plain.reserve(name.size());
   for (size_t i = 0; i < name.size(); ++i) {
-    if (name.substr(i).starts_with("\\x") && i + 3 < name.size() && HexValue(name[i + 2]) >= 0 &&
-        HexValue(name[i + 3]) >= 0) {
-      plain += static_cast<char>(HexValue(name[i + 2]) * 16 + HexValue(name[i + 3]));
+    const bool escape = name.substr(i).starts_with("\\x") && i + 3 < name.size();
+    const int high = escape ? HexValue(name[i + 2]) : -1;
+    const int low = escape ? HexValue(name[i + 3]) : -1;
+    if (high >= 0 && low >= 0 && high + low > 0) {  // systemd writes no zero byte
+      plain += static_cast<char>(high * 16 + low);
       i += 3;
     } else {
       plain += name[i];
