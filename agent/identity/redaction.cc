@@ -45,10 +45,11 @@ void Replace(const RE2& pattern, std::string& text) {
     std::ranges::sort(found, {}, [](const auto& piece) { return std::pair(piece.data(), -piece.size()); });
     for (const re2::StringPiece& piece : found) {
       const size_t start = offset(piece.data());
-      if (start < position) continue;  // within one that is replaced already
-      out.append(text, position, start - position);
-      out += kRedacted;
-      position = start + piece.size();
+      if (start >= position) {  // else it begins within one that is replaced already
+        out.append(text, position, start - position);
+        out += kRedacted;
+      }
+      position = std::max(position, start + piece.size());
     }
     search = end > search ? end : search + 1;  // past an empty match
     if (out.size() > kMaxTextBytes) break;
