@@ -40,6 +40,14 @@ std::optional<ProcStat> ParseProcStat(std::string_view text) {
     if (field == 3) {
       if (word.size() != 1) return std::nullopt;
       stat.state = word.front();
+    } else if (field == 4) {
+      const auto number = ParseNumber<int32_t>(word);
+      if (!number) return std::nullopt;
+      stat.parent_pid = Pid{*number};
+    } else if (field == 9) {
+      const auto number = ParseNumber<uint64_t>(word);
+      if (!number) return std::nullopt;
+      stat.flags = *number;
     } else if (field == 14 || field == 15 || field == 22) {
       const auto number = ParseNumber<uint64_t>(word);
       if (!number) return std::nullopt;

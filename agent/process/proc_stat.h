@@ -11,9 +11,13 @@
 
 namespace kiln::agent {
 
+inline constexpr uint64_t kKernelThreadFlag = 0x00200000;  // PF_KTHREAD
+
 // Of a /proc/PID/stat text (proc_pid_stat(5)). Times in clock ticks.
 struct ProcStat {
   char state;            // of the first thread
+  Pid parent_pid;        // 0 = none, or outside of the pid namespace
+  uint64_t flags;        // PF_… of the kernel's include/linux/sched.h
   uint64_t cpu_ticks;    // user and system time of the whole process
   uint64_t start_ticks;  // since boot
 };

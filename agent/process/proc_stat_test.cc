@@ -30,6 +30,8 @@ TEST(ProcStat, FindsFieldsBehindAnyName) {
     const auto stat = ParseProcStat(Stat(name, 'S', "7", "4711"));
     ASSERT_TRUE(stat) << name;
     EXPECT_EQ(stat->state, 'S');
+    EXPECT_EQ(stat->parent_pid, Pid{4});
+    EXPECT_EQ(stat->flags, 9u);
     EXPECT_EQ(stat->cpu_ticks, 10u);
     EXPECT_EQ(stat->start_ticks, 4711u);
   }
