@@ -4,6 +4,7 @@
 #include <array>
 #include <optional>
 
+#include "agent/identity/identity.h"
 #include "profile/builder.h"
 
 namespace kiln::agent {
@@ -24,6 +25,8 @@ class Writer {
     builder_.SetSampleTypes({builder_.Type("samples", "count")});
     builder_.SetPeriod(builder_.Type("cpu", "nanoseconds"), 1'000'000'000 / window_.frequency_hz);
     builder_.SetTime(window_.time_unix_nano, window_.duration_ns());
+    thread_id_ = facts.thread_id;
+    thread_name_ = facts.thread_name;
     namer_.BeginWindow(window_);
     for (const Aggregate::Count& count : window_.aggregate.counts) AddSample(count);
     namer_.EndWindow(window_);
@@ -83,6 +86,9 @@ class Writer {
   }
 
   AttributeSetIndex ProcessAttributes(const Thread& thread) {
+    if (const auto image = window_.images.find(thread.image); image != window_.images.end() && image->second.who) {
+      return IdentityAttributes(image->first, *image->second.who);
+    }
     std::vector<AttributeIndex> attributes{
         builder_.AddAttribute("process.pid", thread.pid.value),
         builder_.AddAttribute("process.executable.name", thread.identity.process_comm)};
@@ -93,9 +99,21 @@ class Writer {
     return builder_.AddAttributeSet(attributes);
   }
 
+  AttributeSetIndex IdentityAttributes(ImageId image, const identity::ProcessIdentity& who) {
+    // Threads of one image follow each other.
+    if (last_image_ && last_image_->first == image) return last_image_->second;
+    std::vector<AttributeIndex> attributes;
+    for (const identity::Attribute& attribute : who.attributes) {
+      attributes.push_back(
+          std::visit([&](const auto& value) { return builder_.AddAttribute(attribute.key, value); }, attribute.value));
+    }
+    return last_image_.emplace(image, builder_.AddAttributeSet(attributes)).second;
+  }
+
   AttributeSetIndex ThreadAttributes(const Thread& thread) {
-    const std::vector<AttributeIndex> attributes{builder_.AddAttribute("thread.id", thread.tid.value),
-                                                 builder_.AddAttribute("thread.name", thread.identity.thread_comm)};
+    std::vector<AttributeIndex> attributes;
+    if (thread_id_) attributes.push_back(builder_.AddAttribute("thread.id", thread.tid.value));
+    if (thread_name_) attributes.push_back(builder_.AddAttribute("thread.name", thread.identity.thread_comm));
     return builder_.AddAttributeSet(attributes);
   }
 
@@ -140,7 +158,10 @@ class Writer {
   NamingCounts& naming_;
   ProfileBuilder builder_;
   std::vector<std::optional<NamedLocation>> locations_;  // by FrameIndex
+  bool thread_id_ = true;
+  bool thread_name_ = true;
   std::optional<ThreadFacts> last_thread_;
+  std::optional<std::pair<ImageId, AttributeSetIndex>> last_image_;
   std::optional<profile::MappingIndex> last_mapping_;  // of the module with the three:
   std::string last_module_;
   std::string last_build_id_;

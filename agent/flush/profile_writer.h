@@ -15,6 +15,8 @@ namespace kiln::agent {
 
 // What the profile says about itself besides its samples.
 struct ProfileFacts {
+  bool thread_id = true;
+  bool thread_name = true;
   std::vector<std::pair<std::string, std::string>> texts;  // kiln.host, kiln.command …
   std::vector<std::pair<std::string, int64_t>> numbers;    // kiln.samples.lost …
 };
@@ -25,9 +27,10 @@ struct NamingCounts {
   std::map<std::string, int64_t> missed;  // reason -> frames without a name
 };
 
-// Stages 5 to 7 for one window: names what the aggregator counted and makes a Profile of it. Resource attributes:
-// process.pid, process.executable.name (the name in /proc/PID/status), process.pid.namespaced where the process sees
-// itself under another pid. Sample attributes: thread.id, thread.name.
+// Stages 5 to 7 for one window: names what the aggregator counted and makes a Profile of it. Resource attributes: those
+// of the process's identity (docs/resource-attributes.md) if somebody asked for it; else process.pid,
+// process.executable.name (the name in /proc/PID/status), process.pid.namespaced where the process sees itself under
+// another pid. Sample attributes: thread.id, thread.name as `facts` say.
 profile::Profile MakeProfile(const Window& window, Namer& namer, const ProfileFacts& facts, NamingCounts& naming);
 
 }  // namespace kiln::agent

@@ -49,7 +49,7 @@ class Session::Sink : public EventSink {
       return;
     }
     Process* process = session_.aggregator_.Admit(sample);
-    if (process == nullptr || IsUnwanted(*process)) return;
+    if (process == nullptr || IsUnwanted(*process, *sample.identity)) return;
     session_.unwinder_->OnSample(sample, *process, add_);
   }
 
@@ -76,11 +76,12 @@ class Session::Sink : public EventSink {
   }
 
  private:
-  bool IsUnwanted(Process& process) {
+  bool IsUnwanted(Process& process, const ThreadIdentity& thread) {
     IdentitySource* identities = session_.options_.identities;
     if (identities == nullptr) return false;
     if (process.who == nullptr) {
-      process.who = identities->Identify(process, session_.processes_.Current(process.parent_pid));
+      const Process* parent = process.execed ? nullptr : session_.processes_.Current(process.parent_pid);
+      process.who = identities->Identify(process, thread, parent);
     }
     if (!identities->IsUnwanted(*process.who)) return false;
     ++session_.unwanted_samples_;

@@ -35,8 +35,11 @@ class WindowSink {
 class IdentitySource {
  public:
   virtual ~IdentitySource() = default;
-  // `parent`: the image that it was forked from, if that is known still. The result is not nullptr.
-  virtual std::shared_ptr<const identity::ProcessIdentity> Identify(const Process& process, const Process* parent) = 0;
+  // `thread` took the sample. `parent`: the image that it was forked from, if it runs the same program and that is
+  // known still. The result is not nullptr.
+  virtual std::shared_ptr<const identity::ProcessIdentity> Identify(const Process& process,
+                                                                    const ThreadIdentity& thread,
+                                                                    const Process* parent) = 0;
   // Whether the process is to be left out.
   virtual bool IsUnwanted(const identity::ProcessIdentity& who) = 0;
 };
