@@ -170,7 +170,8 @@ class JsonWriter {
 
   Status TakeNotes(const Message& message, std::string_view wire) {
     const size_t begin = notes_.size();
-    const Field* oneof = nullptr;
+    const Field* oneof = nullptr;  // the member that was met last, which is the one that counts
+    size_t oneof_begin = 0;        // where its values begin
     WireReader reader(wire);
     while (!reader.AtEnd()) {
       WireField value;
@@ -179,18 +180,18 @@ class JsonWriter {
       }
       const Field* field = FindField(message, value.number_of_field);
       if (field == nullptr || !Fits(*field, value.type)) continue;
-      if (field->presence == Presence::kOneof) {
-        // The last member counts; what it displaces goes.
-        if (oneof != nullptr && oneof != field) {
-          const auto rest = std::remove_if(notes_.begin() + static_cast<ptrdiff_t>(begin), notes_.end(), [](const Note& note) {
-            return note.field->presence == Presence::kOneof;
-          });
-          notes_.erase(rest, notes_.end());
-        }
+      if (field->presence == Presence::kOneof && field != oneof) {
         oneof = field;
+        oneof_begin = notes_.size();
       }
       notes_.push_back({field, value});
     }
+    if (oneof == nullptr) return absl::OkStatus();
+    size_t kept = begin;
+    for (size_t i = begin; i < notes_.size(); ++i) {
+      if (notes_[i].field->presence != Presence::kOneof || i >= oneof_begin) notes_[kept++] = notes_[i];
+    }
+    notes_.resize(kept);
     return absl::OkStatus();
   }
 
@@ -211,7 +212,13 @@ class JsonWriter {
     }
     if (end - begin == 1) return Write(*field.message, notes_[begin].value.bytes, depth + 1);
     std::string merged;  // several pieces of one message: together they are the message
-    for (size_t i = begin; i < end; ++i) merged += notes_[i].value.bytes;
+    for (size_t i = begin; i < end; ++i) {
+      if (notes_[i].value.bytes.size() > merge_budget_) {
+        return absl::ResourceExhaustedError("too many messages are in pieces");
+      }
+      merge_budget_ -= notes_[i].value.bytes.size();
+      merged += notes_[i].value.bytes;
+    }
     return Write(*field.message, merged, depth + 1);
   }
 
@@ -251,6 +258,8 @@ class JsonWriter {
   const size_t max_size_;
   std::string& out_;
   std::vector<Note> notes_;
+  // How many bytes of messages in pieces may be put together: hostile bytes could ask for it again at each level.
+  size_t merge_budget_ = size_t{64} << 20;
 };
 
 }  // namespace
