@@ -134,7 +134,8 @@ int32_t DictionaryBuilder::Attribute(profile::AttributeIndex index) {
   out.set_key_strindex(Text(attribute.key));
   SetValue(p_, attribute.value, *out.mutable_value());
   out.set_unit_strindex(Text(attribute.unit));
-  return Remember(attribute_memo_, index.value(), Intern(std::move(out), attributes_, *dictionary_.mutable_attribute_table()));
+  return Remember(attribute_memo_, index.value(),
+                  Intern(std::move(out), attributes_, *dictionary_.mutable_attribute_table()));
 }
 
 int32_t DictionaryBuilder::TextAttribute(std::string_view key, std::string_view value) {
@@ -154,7 +155,8 @@ int32_t DictionaryBuilder::Mapping(profile::MappingIndex index) {
   if (mapping.build_id.value() != 0) {
     out.add_attribute_indices(TextAttribute(kBuildIdGnu, p_.strings[mapping.build_id]));
   }
-  return Remember(mapping_memo_, index.value(), Intern(std::move(out), mappings_, *dictionary_.mutable_mapping_table()));
+  return Remember(mapping_memo_, index.value(),
+                  Intern(std::move(out), mappings_, *dictionary_.mutable_mapping_table()));
 }
 
 int32_t DictionaryBuilder::Function(profile::FunctionIndex index) {
@@ -165,7 +167,8 @@ int32_t DictionaryBuilder::Function(profile::FunctionIndex index) {
   if (function.system_name != function.name) out.set_system_name_strindex(Text(function.system_name));
   out.set_filename_strindex(Text(function.filename));
   out.set_start_line(NotNegative(function.start_line));
-  return Remember(function_memo_, index.value(), Intern(std::move(out), functions_, *dictionary_.mutable_function_table()));
+  return Remember(function_memo_, index.value(),
+                  Intern(std::move(out), functions_, *dictionary_.mutable_function_table()));
 }
 
 int32_t DictionaryBuilder::Location(profile::LocationIndex index) {
@@ -183,7 +186,8 @@ int32_t DictionaryBuilder::Location(profile::LocationIndex index) {
   if (location.type != profile::FrameType::kUnknown) {
     out.add_attribute_indices(TextAttribute(kProfileFrameType, profile::FrameTypeName(location.type)));
   }
-  return Remember(location_memo_, index.value(), Intern(std::move(out), locations_, *dictionary_.mutable_location_table()));
+  return Remember(location_memo_, index.value(),
+                  Intern(std::move(out), locations_, *dictionary_.mutable_location_table()));
 }
 
 int32_t DictionaryBuilder::Stack(profile::StackIndex index) {

@@ -42,8 +42,8 @@ class DictionaryBuilder {
   // What the dictionary takes on the wire, without the tag and the length in front of it.
   size_t bytes() const { return bytes_; }
 
-  // What the dictionary holds at a moment; the default is an empty one. Marks of one builder form a stack: one that lies
-  // behind a mark that was rolled back to must not be used again.
+  // What the dictionary holds at a moment; the default is an empty one. Marks of one builder form a stack: one that
+  // lies behind a mark that was rolled back to must not be used again.
   struct Mark {
     std::array<int, 7> sizes{1, 1, 1, 1, 1, 1, 1};
     size_t remembered = 0;

@@ -158,8 +158,8 @@ TEST(Json, WritesEveryKindOfNumber) {
   EXPECT_EQ(Json(Named("NumberDataPoint"), Fixed64(4, 0)), R"({"asDouble":0})");  // of a oneof: says something
   EXPECT_EQ(Json(Named("HistogramDataPoint"), Fixed64(5, 0x3ff8000000000000) + Fixed64(11, 0)),
             R"({"sum":1.5,"min":0})");
-  EXPECT_EQ(Json(Named("ExponentialHistogramDataPoint"), Number(6, 3) + Fixed64(12, 0x7ff8000000000000) +
-                                                             Fixed64(13, 0xfff0000000000000) + Fixed64(14, 0)),
+  EXPECT_EQ(Json(Named("ExponentialHistogramDataPoint"),
+                 Number(6, 3) + Fixed64(12, 0x7ff8000000000000) + Fixed64(13, 0xfff0000000000000) + Fixed64(14, 0)),
             R"({"scale":-2,"min":"NaN","max":"-Infinity"})");
   EXPECT_EQ(Json(Named("Line"), Number(1, minus_one) + Number(2, minus_one)), R"({"functionIndex":-1,"line":"-1"})");
   EXPECT_EQ(Json(Named("Mapping"), Number(1, minus_one)), R"({"memoryStart":"18446744073709551615"})");
@@ -219,9 +219,9 @@ TEST(Json, RefusesDamagedBytesAndLeavesTheOutputAsItWas) {
     ASSERT_EQ(out, "before");
   }
   EXPECT_GT(refused, static_cast<int>(whole.size()) - 10);
-  EXPECT_FALSE(AppendJson(Named("Line"), "\x0b", kAny, out).ok());          // a group
-  EXPECT_FALSE(AppendJson(Named("Line"), Number(0, 1), kAny, out).ok());    // field 0
-  EXPECT_FALSE(AppendJson(Named("Line"), "\x08\xff", kAny, out).ok());      // a number without an end
+  EXPECT_FALSE(AppendJson(Named("Line"), "\x0b", kAny, out).ok());        // a group
+  EXPECT_FALSE(AppendJson(Named("Line"), Number(0, 1), kAny, out).ok());  // field 0
+  EXPECT_FALSE(AppendJson(Named("Line"), "\x08\xff", kAny, out).ok());    // a number without an end
   EXPECT_FALSE(AppendJson(Named("Sample"), Bytes(4, "\xff"), kAny, out).ok());
 }
 

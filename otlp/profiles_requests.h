@@ -16,8 +16,9 @@
 namespace kiln::otlp {
 
 struct RequestOptions {
-  size_t max_bytes = std::numeric_limits<size_t>::max();     // of one request, before compression
-  int64_t max_samples = std::numeric_limits<int64_t>::max();  // OTLP Samples of one request, and so of each Profile in it
+  size_t max_bytes = std::numeric_limits<size_t>::max();  // of one request, before compression
+  int64_t max_samples =
+      std::numeric_limits<int64_t>::max();  // OTLP Samples of one request, and so of each Profile in it
   std::vector<std::pair<std::string, std::string>> scope_attributes;  // beside kiln's name and version; keys are unique
   // Called once per OTLP Profile, and for some that are not used in the end; must return a value that was never used.
   std::function<ProfileId()> new_profile_id = RandomProfileId;
@@ -31,9 +32,9 @@ struct EncodedRequest {
 
 // `profile` (valid, see profile/validate.h) as requests that say together what EncodeProfilesData says (see there for
 // how), but for sample types without any sample; no samples, no request. Each request has a dictionary of its own that
-// holds only what it refers to, and keeps both limits unless it consists of a single sample that breaks them alone (with
-// several sample types a sample is several OTLP Samples, which stay together). A resource that fits into one request is
-// not torn apart. The properties stand in the first request. Equal arguments give equal bytes.
+// holds only what it refers to, and keeps both limits unless it consists of a single sample that breaks them alone
+// (with several sample types a sample is several OTLP Samples, which stay together). A resource that fits into one
+// request is not torn apart. The properties stand in the first request. Equal arguments give equal bytes.
 //
 // Takes time linear in the profile: each resource is encoded at most twice.
 std::vector<EncodedRequest> EncodeProfilesRequests(const profile::Profile& profile, const RequestOptions& options = {});
