@@ -31,6 +31,12 @@ std::string Bytes(const std::array<uint8_t, kSize>& id) {
 
 }  // namespace
 
+size_t FieldBytes(size_t length) {
+  size_t varint = 1;
+  for (size_t rest = length; rest >= 0x80; rest >>= 7) ++varint;
+  return 1 + varint + length;
+}
+
 void SetValue(const profile::Profile& profile, const profile::AttributeValue& value, common_pb::AnyValue& out) {
   if (const auto* text = std::get_if<profile::StringIndex>(&value)) out.set_string_value(profile.strings[*text]);
   if (const auto* number = std::get_if<int64_t>(&value)) out.set_int_value(*number);
@@ -62,31 +68,74 @@ DictionaryBuilder::DictionaryBuilder(const profile::Profile& profile)
 template <typename Message>
 int32_t DictionaryBuilder::Intern(Message&& message, Known& known, google::protobuf::RepeatedPtrField<Message>& table) {
   const auto [entry, added] = known.try_emplace(message.SerializeAsString(), table.size());
-  if (added) *table.Add() = std::move(message);
+  if (added) {
+    *table.Add() = std::move(message);
+    bytes_ += FieldBytes(entry->first.size());
+  }
   return entry->second;
+}
+
+int32_t DictionaryBuilder::Remember(Memo& memo, uint32_t index, int32_t found) {
+  memo[index] = found;
+  remembered_.push_back(&memo[index]);
+  return found;
+}
+
+DictionaryBuilder::Mark DictionaryBuilder::Here() const {
+  const pb::ProfilesDictionary& d = dictionary_;
+  return {{d.mapping_table_size(), d.location_table_size(), d.function_table_size(), d.link_table_size(),
+           d.string_table_size(), d.attribute_table_size(), d.stack_table_size()},
+          remembered_.size(),
+          bytes_};
+}
+
+template <typename Message>
+void DictionaryBuilder::Shrink(int size, Known& known, google::protobuf::RepeatedPtrField<Message>& table) {
+  while (table.size() > size) {
+    if constexpr (std::is_same_v<Message, std::string>) {
+      known.erase(table[table.size() - 1]);
+    } else {
+      known.erase(table[table.size() - 1].SerializeAsString());
+    }
+    table.RemoveLast();
+  }
+}
+
+void DictionaryBuilder::RollBack(const Mark& mark) {
+  Shrink(mark.sizes[0], mappings_, *dictionary_.mutable_mapping_table());
+  Shrink(mark.sizes[1], locations_, *dictionary_.mutable_location_table());
+  Shrink(mark.sizes[2], functions_, *dictionary_.mutable_function_table());
+  Shrink(mark.sizes[3], links_, *dictionary_.mutable_link_table());
+  Shrink(mark.sizes[4], texts_, *dictionary_.mutable_string_table());
+  Shrink(mark.sizes[5], attributes_, *dictionary_.mutable_attribute_table());
+  Shrink(mark.sizes[6], stacks_, *dictionary_.mutable_stack_table());
+  for (; remembered_.size() > mark.remembered; remembered_.pop_back()) *remembered_.back() = -1;
+  bytes_ = mark.bytes;
 }
 
 int32_t DictionaryBuilder::Text(std::string_view text) {
   const auto [entry, added] = texts_.try_emplace(std::string(text), dictionary_.string_table_size());
-  if (added) dictionary_.add_string_table(entry->first);
+  if (added) {
+    dictionary_.add_string_table(entry->first);
+    bytes_ += FieldBytes(text.size());
+  }
   return entry->second;
 }
 
 int32_t DictionaryBuilder::Text(profile::StringIndex index) {
-  int32_t& memo = text_memo_[index.value()];
-  if (memo < 0) memo = Text(p_.strings[index]);
-  return memo;
+  const int32_t memo = text_memo_[index.value()];
+  return memo >= 0 ? memo : Remember(text_memo_, index.value(), Text(p_.strings[index]));
 }
 
 int32_t DictionaryBuilder::Attribute(profile::AttributeIndex index) {
-  int32_t& memo = attribute_memo_[index.value()];
-  if (memo >= 0) return memo;
+  if (const int32_t memo = attribute_memo_[index.value()]; memo >= 0) return memo;
   const profile::Attribute& attribute = p_.attributes[index];
   pb::KeyValueAndUnit out;
   out.set_key_strindex(Text(attribute.key));
   SetValue(p_, attribute.value, *out.mutable_value());
   out.set_unit_strindex(Text(attribute.unit));
-  return memo = Intern(std::move(out), attributes_, *dictionary_.mutable_attribute_table());
+  return Remember(attribute_memo_, index.value(),
+                  Intern(std::move(out), attributes_, *dictionary_.mutable_attribute_table()));
 }
 
 int32_t DictionaryBuilder::TextAttribute(std::string_view key, std::string_view value) {
@@ -97,8 +146,7 @@ int32_t DictionaryBuilder::TextAttribute(std::string_view key, std::string_view 
 }
 
 int32_t DictionaryBuilder::Mapping(profile::MappingIndex index) {
-  int32_t& memo = mapping_memo_[index.value()];
-  if (memo >= 0) return memo;
+  if (const int32_t memo = mapping_memo_[index.value()]; memo >= 0) return memo;
   const profile::Mapping& mapping = p_.mappings[index];
   pb::Mapping out;
   SetRange(mapping, out);
@@ -107,24 +155,24 @@ int32_t DictionaryBuilder::Mapping(profile::MappingIndex index) {
   if (mapping.build_id.value() != 0) {
     out.add_attribute_indices(TextAttribute(kBuildIdGnu, p_.strings[mapping.build_id]));
   }
-  return memo = Intern(std::move(out), mappings_, *dictionary_.mutable_mapping_table());
+  return Remember(mapping_memo_, index.value(),
+                  Intern(std::move(out), mappings_, *dictionary_.mutable_mapping_table()));
 }
 
 int32_t DictionaryBuilder::Function(profile::FunctionIndex index) {
-  int32_t& memo = function_memo_[index.value()];
-  if (memo >= 0) return memo;
+  if (const int32_t memo = function_memo_[index.value()]; memo >= 0) return memo;
   const profile::Function& function = p_.functions[index];
   pb::Function out;
   out.set_name_strindex(Text(function.name));
   if (function.system_name != function.name) out.set_system_name_strindex(Text(function.system_name));
   out.set_filename_strindex(Text(function.filename));
   out.set_start_line(NotNegative(function.start_line));
-  return memo = Intern(std::move(out), functions_, *dictionary_.mutable_function_table());
+  return Remember(function_memo_, index.value(),
+                  Intern(std::move(out), functions_, *dictionary_.mutable_function_table()));
 }
 
 int32_t DictionaryBuilder::Location(profile::LocationIndex index) {
-  int32_t& memo = location_memo_[index.value()];
-  if (memo >= 0) return memo;
+  if (const int32_t memo = location_memo_[index.value()]; memo >= 0) return memo;
   const profile::Location& location = p_.locations[index];
   pb::Location out;
   if (location.mapping) out.set_mapping_index(Mapping(*location.mapping));
@@ -138,29 +186,28 @@ int32_t DictionaryBuilder::Location(profile::LocationIndex index) {
   if (location.type != profile::FrameType::kUnknown) {
     out.add_attribute_indices(TextAttribute(kProfileFrameType, profile::FrameTypeName(location.type)));
   }
-  return memo = Intern(std::move(out), locations_, *dictionary_.mutable_location_table());
+  return Remember(location_memo_, index.value(),
+                  Intern(std::move(out), locations_, *dictionary_.mutable_location_table()));
 }
 
 int32_t DictionaryBuilder::Stack(profile::StackIndex index) {
-  int32_t& memo = stack_memo_[index.value()];
-  if (memo >= 0) return memo;
+  if (const int32_t memo = stack_memo_[index.value()]; memo >= 0) return memo;
   pb::Stack out;
   for (const profile::LocationIndex location : p_.stacks[index].locations) {
     out.add_location_indices(Location(location));
   }
-  return memo = Intern(std::move(out), stacks_, *dictionary_.mutable_stack_table());
+  return Remember(stack_memo_, index.value(), Intern(std::move(out), stacks_, *dictionary_.mutable_stack_table()));
 }
 
 int32_t DictionaryBuilder::Link(profile::LinkIndex index) {
-  int32_t& memo = link_memo_[index.value()];
-  if (memo >= 0) return memo;
+  if (const int32_t memo = link_memo_[index.value()]; memo >= 0) return memo;
   const profile::Link& link = p_.links[index];
   pb::Link out;
   if (link != profile::Link{}) {
     out.set_trace_id(Bytes(link.trace_id));
     out.set_span_id(Bytes(link.span_id));
   }
-  return memo = Intern(std::move(out), links_, *dictionary_.mutable_link_table());
+  return Remember(link_memo_, index.value(), Intern(std::move(out), links_, *dictionary_.mutable_link_table()));
 }
 
 }  // namespace kiln::otlp

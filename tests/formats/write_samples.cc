@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "otlp/profiles.h"
+#include "otlp/profiles_requests.h"
 #include "pprof/folded.h"
 #include "pprof/pprof.h"
 #include "pprof/speedscope.h"
@@ -31,6 +32,13 @@ void WriteAll(const std::string& stem, const kiln::profile::Profile& profile) {
   Write(stem + ".folded", kiln::pprof::EncodeFolded(profile));
   Write(stem + ".speedscope.json", kiln::pprof::EncodeSpeedscope(profile));
   Write(stem + ".otlp", kiln::otlp::EncodeProfilesData(profile));
+  kiln::otlp::RequestOptions limits;
+  limits.max_bytes = 500'000;
+  limits.max_samples = 4000;
+  int part = 0;
+  for (const auto& request : kiln::otlp::EncodeProfilesRequests(profile, limits)) {
+    Write(stem + "-part" + std::to_string(part++) + ".otlp", request.bytes);
+  }
 }
 
 // Two sample types, attributes of every kind, an empty mapping: what a recording of kiln itself does not have.
