@@ -71,7 +71,8 @@ void DiskQueue::Note(const Status& status) {
   const Fault fault = status.ok()                                                  ? Fault::kNone
                       : status.code() == absl::StatusCode::kResourceExhausted ? Fault::kFull
                                                                               : Fault::kIo;
-  if (fault == fault_) return;
+  // As long as something waits in memory it is not over, even if there was room for something else.
+  if (fault == fault_ || (fault == Fault::kNone && !fallback_.empty())) return;
   fault_ = fault;
   if (fault == Fault::kNone) {
     Tell(Notice::Level::kInfo, fmt::format("the queue {} can be written again", path_));

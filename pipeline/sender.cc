@@ -131,20 +131,20 @@ void Sender::Deliver(const Batch& piece, const ExportResult& result) {
   const int64_t rejected_weight =
       piece.items == 0 ? 0
                        : static_cast<int64_t>(static_cast<__int128>(piece.weight) * rejected_items / piece.items);
-  accounts_.Deliver({.requests = 1, .items = piece.items - rejected_items, .weight = piece.weight - rejected_weight});
-  if (rejected_items > 0) {
-    accounts_.DropInFlight(DropReason::kRejected, {.items = rejected_items, .weight = rejected_weight});
-  }
   if (rejected_items > 0 || !result.message.empty()) {
     Tell(Notice::Level::kWarning, fmt::format("the server rejected {} of {} items: {}", rejected_items, piece.items,
                                               OrUnknown(result.message)));
   }
+  accounts_.Deliver({.requests = 1, .items = piece.items - rejected_items, .weight = piece.weight - rejected_weight});
+  if (rejected_items > 0) {
+    accounts_.DropInFlight(DropReason::kRejected, {.items = rejected_items, .weight = rejected_weight});
+  }
 }
 
 void Sender::Drop(DropReason reason, const Batch& piece, std::string_view why) {
-  accounts_.DropInFlight(reason, AmountOf(piece));
   Tell(Notice::Level::kError,
        fmt::format("{} items were dropped ({}): {}", piece.items, DropReasonName(reason), Shortened(why)));
+  accounts_.DropInFlight(reason, AmountOf(piece));
 }
 
 void Sender::Tell(Notice::Level level, std::string_view text) const {
