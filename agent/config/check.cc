@@ -73,6 +73,7 @@ class Checker {
 
   void MissPipelines() {
     // Pipelines that are wrong were spoken of already.
+    if (report_.HasErrorAt("service") || report_.HasErrorAt("service.pipelines")) return;
     const Value* pipelines = FindValue(root_, {"service", "pipelines"});
     if (pipelines != nullptr && !pipelines->members.empty()) return;
     report_.Error(
@@ -173,9 +174,7 @@ class Checker {
   void CheckEndpoint(const std::string& id, const ExporterConfig& exporter, const HttpClientSettings& client) {
     const auto* http = std::get_if<exporters::OtlpHttpSettings>(&exporter.settings);
     if (!client.endpoint.empty() || (http != nullptr && !http->profiles_endpoint.empty())) return;
-    // An endpoint of the wrong type was spoken of already.
-    const Value* written = FindValue(root_, {"exporters", id, "endpoint"});
-    if (written != nullptr && (written->kind == Value::Kind::kMap || written->kind == Value::Kind::kList)) return;
+    if (report_.HasErrorAt(fmt::format("exporters.{}.endpoint", id))) return;
     const bool is_otlp = !std::holds_alternative<exporters::PyroscopeSettings>(exporter.settings);
     report_.Error(At({"exporters", id}), "exporters." + id,
                   is_otlp ? "endpoint is missing, and OTEL_EXPORTER_OTLP_ENDPOINT is not set" : "endpoint is missing");

@@ -37,7 +37,6 @@ constexpr std::array kCipherSuites = {Choice{"TLS_AES_128_GCM_SHA256"},
                                       Choice{"TLS_ECDHE_ECDSA_WITH_RC4_128_SHA", kOldCipher}};
 
 constexpr std::string_view kOldTls = "older than TLS 1.2, and not spoken";
-constexpr std::string_view kUncompressed = "kiln cannot compress so";
 
 void TlsVersionFields(Fields& f, TlsClientSettings& tls) {
   const std::string one_two = "1.2", one_three = "1.3", none;
@@ -62,17 +61,19 @@ void CompressionFields(Fields& f, ClientKind kind, Compression& compression) {
   if (kind == ClientKind::kPyroscope) {
     f.Inert("compression", "the profiles in a push are compressed by themselves");
   } else {
-    const std::string_view zstd = kind == ClientKind::kGrpc ? "kiln cannot compress gRPC so" : std::string_view();
+    const bool is_grpc = kind == ClientKind::kGrpc;
+    const std::string_view refused =
+        is_grpc ? "kiln compresses gRPC by gzip only" : "kiln compresses by gzip and zstd only";
     f.Enum("compression", compression,
            {{"none", kNone},
             {"", kNone},
             {"gzip", kGzip},
-            {"zstd", kZstd, zstd},
-            {"snappy", kNone, kUncompressed},
-            {"x-snappy-framed", kNone, kUncompressed},
-            {"zlib", kNone, kUncompressed},
-            {"deflate", kNone, kUncompressed},
-            {"lz4", kNone, kUncompressed}});
+            {"zstd", kZstd, is_grpc ? refused : std::string_view()},
+            {"snappy", kNone, refused},
+            {"x-snappy-framed", kNone, refused},
+            {"zlib", kNone, refused},
+            {"deflate", kNone, refused},
+            {"lz4", kNone, refused}});
   }
   f.Inert("compression_params");
 }
@@ -112,13 +113,15 @@ std::string FaultOfAuthority(std::string_view authority, bool needs_port) {
   if (bracket == std::string_view::npos) return "[ is not closed";
   const size_t colon = authority.find(':', bracket);
   const std::string_view host = authority.substr(0, colon);
+  if (colon != std::string_view::npos && authority.find(':', colon + 1) != std::string_view::npos) {
+    return "an IPv6 address belongs into brackets, as in [::1]:4317";
+  }
   if (host.empty()) return "the host is missing";
   if (host.find_first_of(" \t\"<>\\^`{|}") != std::string_view::npos) return fmt::format("{} is no host", Quoted(host));
   if (colon == std::string_view::npos) {
     return needs_port ? fmt::format("the port is missing; write {}:4317", host) : "";
   }
   const std::string_view port = authority.substr(colon + 1);
-  if (port.find(':') != std::string_view::npos) return "an IPv6 address belongs into brackets, as in [::1]:4317";
   return IsPort(port) ? "" : fmt::format("{} is no port from 1 to 65535", Quoted(port));
 }
 

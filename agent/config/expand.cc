@@ -93,7 +93,7 @@ void Expander::ExpandValue(Value& value, const std::string& path, int depth) {
 void Expander::ExpandWhole(Value& value, std::string_view expression, const Where& where) {
   const Replacement replacement = Replace(expression, where);
   value = Typed(replacement.text, where.place);
-  if (!replacement.is_config || where.depth >= kMaxNesting) return;
+  if (!replacement.is_config) return;
   ExpandValue(value, where.path, where.depth + 1);
   // The text, as a text, holds the replacements too; `value` has spoken of all that is wrong with them.
   if (value.kind == Value::Kind::kScalar && replacement.text.find('$') != std::string::npos) value.source = value.text;

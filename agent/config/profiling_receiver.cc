@@ -54,7 +54,7 @@ void RelabelFields(Fields& f, RelabelRule& rule) {
   f.Text("source", rule.source);
   f.Text("regex", rule.regex, TextKind::kRegex);
   f.Text("target", rule.target);
-  f.Text("value", rule.value);
+  if (!f.Writes() || rule.action == kSet) f.Text("value", rule.value);
   if (!f.Has("action")) return;
   const bool filters = rule.action == kKeep || rule.action == kDrop;
   if (filters && rule.source.empty()) f.Error("", "source is missing: the attribute that is looked at");

@@ -53,6 +53,7 @@ std::string Report::Name(const Place& place) const {
 }
 
 void Report::Error(const Place& place, std::string path, std::string message) {
+  error_paths_.insert(path);
   errors_.push_back({place, std::move(path), std::move(message)});
 }
 

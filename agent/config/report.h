@@ -2,6 +2,7 @@
 #pragma once
 
 #include <compare>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,6 +39,7 @@ class Report {
   void Error(const Place& place, std::string path, std::string message);
   void Warning(const Place& place, std::string path, std::string message);
   size_t error_count() const { return errors_.size(); }
+  bool HasErrorAt(const std::string& path) const { return error_paths_.contains(path); }
 
   // By file, line and column; what was said twice comes once.
   std::vector<Diagnostic> errors() const { return Sorted(errors_); }
@@ -53,6 +55,7 @@ class Report {
 
   std::vector<std::string> files_;
   std::vector<Entry> errors_, warnings_;
+  std::set<std::string> error_paths_;
 };
 
 // "a, b and c"; "…" after `limit` of them.

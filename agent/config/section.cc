@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/config/section.h"
 
+#include <absl/strings/match.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -40,6 +41,7 @@ Section::Section(const Value* value, const Place& place, std::string path, Repor
   if (map_ == nullptr || map_->kind == Value::Kind::kMap) return;
   if (map_->kind != Value::Kind::kNull) {
     report_.Error(map_->place, path_, fmt::format("{} is not a map of keys and values", Describe(*map_)));
+    is_wrong_ = true;
   }
   map_ = nullptr;
 }
@@ -57,6 +59,8 @@ const Place& Section::PlaceOf(std::string_view key) const {
 bool Section::Has(std::string_view key) const { return map_ != nullptr && map_->Find(key) != nullptr; }
 
 void Section::Error(std::string_view key, std::string message) {
+  // A value that could not be read is wrong enough; what follows from its absence would only confuse.
+  if (is_wrong_ || (!key.empty() && report_.HasErrorAt(PathOf(key)))) return;
   report_.Error(PlaceOf(key), PathOf(key), std::move(message));
 }
 
@@ -197,19 +201,21 @@ size_t Section::Choose(std::string_view key, std::span<const Choice> choices, si
 
 size_t Section::FindChoice(const Value& value, const std::string& path, const std::string& text,
                            std::span<const Choice> choices) {
-  std::vector<std::string_view> allowed;
+  std::vector<std::string_view> all, allowed;
   for (size_t i = 0; i < choices.size(); ++i) {
-    if (choices[i].name == text) {
+    if (absl::EqualsIgnoreCase(absl::string_view(choices[i].name.data(), choices[i].name.size()), text)) {
       if (choices[i].refused.empty()) return i;
       report_.Error(value.place, path, fmt::format("{}: {}", text, choices[i].refused));
       return std::string::npos;
     }
-    if (choices[i].refused.empty() && !choices[i].name.empty()) allowed.push_back(choices[i].name);
+    if (choices[i].name.empty()) continue;
+    all.push_back(choices[i].name);
+    if (choices[i].refused.empty()) allowed.push_back(choices[i].name);
   }
-  report_.Error(
-      value.place, path,
-      fmt::format("{} is not known here{} Allowed: {}", Quoted(text),
-                  DidYouMean(text, allowed).empty() ? "." : DidYouMean(text, allowed), JoinNames(allowed, ", ")));
+  const std::string near = DidYouMean(text, all);
+  report_.Error(value.place, path,
+                fmt::format("{} is not known here{} Allowed: {}", Quoted(text), near.empty() ? "." : near,
+                            JoinNames(allowed, ", ")));
   return std::string::npos;
 }
 

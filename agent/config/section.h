@@ -76,6 +76,7 @@ class Section final : public Fields {
   Origins& origins_;
   std::vector<std::string_view> known_;  // in the order of the table
   bool ignores_rest_ = false;
+  bool is_wrong_ = false;  // it is no map
 };
 
 // "a list", "a map", "'text'": what stands there, for a message.

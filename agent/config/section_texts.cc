@@ -49,6 +49,9 @@ bool Section::CheckText(const Value& value, const std::string& path, const std::
 
 void Section::Text(std::string_view key, std::string& out, TextKind kind) {
   const Value* value = Take(key);
+  // A variable that holds "null" or "%" holds a text, if a text is wanted.
+  const Member* member = map_ == nullptr ? nullptr : map_->Find(key);
+  if (member != nullptr && member->value.source && !member->value.source->empty()) value = &member->value;
   if (value == nullptr) return;
   const std::string* text = TextOf(*value, PathOf(key), "a text");
   if (text == nullptr || !CheckText(*value, PathOf(key), *text, kind)) return;

@@ -44,15 +44,9 @@ void PipelineFields(Fields& f, const std::string& id, AgentConfig& config) {
 }
 
 void LogFields(Fields& f, TelemetryConfig& telemetry) {
-  f.Enum("level", telemetry.log_level,
-         {{"debug", LogLevel::kDebug},
-          {"info", LogLevel::kInfo},
-          {"warn", LogLevel::kWarn},
-          {"error", LogLevel::kError},
-          {"DEBUG", LogLevel::kDebug},
-          {"INFO", LogLevel::kInfo},
-          {"WARN", LogLevel::kWarn},
-          {"ERROR", LogLevel::kError}});
+  f.Enum(
+      "level", telemetry.log_level,
+      {{"debug", LogLevel::kDebug}, {"info", LogLevel::kInfo}, {"warn", LogLevel::kWarn}, {"error", LogLevel::kError}});
   f.Enum("encoding", telemetry.log_encoding,
          {{"text", LogEncoding::kText}, {"json", LogEncoding::kJson}, {"console", LogEncoding::kText}});
   for (const char* key : {"development", "disable_caller", "disable_stacktrace", "error_output_paths", "sampling"}) {
@@ -112,14 +106,7 @@ void ReaderFields(Fields& f, std::optional<std::string>& address) {
 void MetricFields(Fields& f, TelemetryConfig& telemetry) {
   using enum MetricsLevel;
   f.Enum("level", telemetry.metrics_level,
-         {{"none", kNone},
-          {"basic", kBasic},
-          {"normal", kNormal},
-          {"detailed", kDetailed},
-          {"None", kNone},
-          {"Basic", kBasic},
-          {"Normal", kNormal},
-          {"Detailed", kDetailed}});
+         {{"none", kNone}, {"basic", kBasic}, {"normal", kNormal}, {"detailed", kDetailed}});
   f.Text("address", telemetry.metrics_address);
   if (const std::string fault = FaultOfAddress(telemetry.metrics_address); !fault.empty()) f.Error("address", fault);
   if (f.Writes()) return;
