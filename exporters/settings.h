@@ -16,12 +16,14 @@ namespace kiln::exporters {
 // otlp (also otlp_grpc): gRPC. endpoint: host:port, or with a scheme: http:// = no TLS, https:// = TLS.
 struct OtlpGrpcSettings {
   HttpClientSettings client{.timeout = absl::Seconds(5)};
+  friend bool operator==(const OtlpGrpcSettings&, const OtlpGrpcSettings&) = default;
 };
 
 // otlphttp (also otlp_http). endpoint: a base URL, to which /v1/traces … are added; or one URL per signal.
 struct OtlpHttpSettings {
   HttpClientSettings client;
   std::string traces_endpoint, metrics_endpoint, logs_endpoint, profiles_endpoint;
+  friend bool operator==(const OtlpHttpSettings&, const OtlpHttpSettings&) = default;
 };
 
 // pyroscope: kiln's own; Pyroscope's push.v1, series with labels and pprof. endpoint: base URL.
@@ -31,6 +33,7 @@ struct PyroscopeSettings {
   std::vector<std::pair<std::string, std::string>> external_labels;  // added to each series
   // Resource attributes that become labels, dots to underscores; service.name is always service_name. None = all.
   std::vector<std::string> labels;
+  friend bool operator==(const PyroscopeSettings&, const PyroscopeSettings&) = default;
 };
 
 // file: one file of OTLP (JSON lines or length-prefixed protobuf as the Collector's contrib exporter), or a folder of
@@ -46,7 +49,9 @@ struct FileSettings {
     int64_t max_days = 0;  // 0 = for ever
     int64_t max_backups = 100;
     bool localtime = false;
+    friend bool operator==(const Rotation&, const Rotation&) = default;
   } rotation;
+  friend bool operator==(const FileSettings&, const FileSettings&) = default;
 };
 
 // debug: to stdout.
@@ -55,6 +60,7 @@ struct DebugSettings {
   int64_t sampling_initial = 2;     // messages per second that are always shown
   int64_t sampling_thereafter = 1;  // then each n-th
   bool use_internal_logger = true;
+  friend bool operator==(const DebugSettings&, const DebugSettings&) = default;
 };
 
 }  // namespace kiln::exporters

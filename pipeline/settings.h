@@ -18,6 +18,7 @@ struct RetrySettings {
   double multiplier = 1.5;
   absl::Duration max_interval = absl::Seconds(30);
   absl::Duration max_elapsed_time = absl::Minutes(5);  // since the first attempt; then it is given up. 0 = never
+  friend bool operator==(const RetrySettings&, const RetrySettings&) = default;
 };
 
 enum class Sizer : uint8_t { kRequests, kItems, kBytes };
@@ -32,6 +33,7 @@ struct QueueSettings {
   enum class Overflow : uint8_t { kDropOldest, kRefuse, kBlock } overflow = Overflow::kDropOldest;
   // Id of a file_storage extension; "" = memory only.
   std::string storage;
+  friend bool operator==(const QueueSettings&, const QueueSettings&) = default;
 };
 
 // extensions: file_storage: …
@@ -42,6 +44,7 @@ struct FileStorageSettings {
   absl::Duration timeout = absl::Seconds(1);  // for the lock on the file
   // kiln's own: bytes of batches per queue. The oldest go first, counted.
   int64_t max_size_mib = 1024;
+  friend bool operator==(const FileStorageSettings&, const FileStorageSettings&) = default;
 };
 
 // What one exporter's way needs.
@@ -52,6 +55,7 @@ struct ExportPathSettings {
   // kiln's own: batches above either are split before they are sent; 0 = no limit.
   int64_t max_request_bytes = 0;
   int64_t max_request_items = 0;
+  friend bool operator==(const ExportPathSettings&, const ExportPathSettings&) = default;
 };
 
 }  // namespace kiln::pipeline

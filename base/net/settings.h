@@ -25,6 +25,7 @@ struct TlsClientSettings {
   std::vector<std::string>
       cipher_suites;               // names of Go's crypto/tls (TLS_ECDHE_…), as in the Collector; none = default
   absl::Duration reload_interval;  // at the earliest after this are changed files read again; 0 = at each change
+  friend bool operator==(const TlsClientSettings&, const TlsClientSettings&) = default;
 };
 
 // Who asks, by a header "Authorization".
@@ -32,11 +33,13 @@ struct BearerTokenSettings {
   std::string scheme = "Bearer";
   std::string token;
   std::string filename;  // instead of `token`; read again when it changes
+  friend bool operator==(const BearerTokenSettings&, const BearerTokenSettings&) = default;
 };
 struct BasicAuthSettings {
   std::string username;
   std::string password;
   std::string password_file;
+  friend bool operator==(const BasicAuthSettings&, const BasicAuthSettings&) = default;
 };
 // OAuth2 client credentials grant (RFC 6749 section 4.4), as the Collector's extension oauth2client.
 struct OAuth2Settings {
@@ -48,12 +51,14 @@ struct OAuth2Settings {
   absl::Duration timeout = absl::Seconds(30);
   absl::Duration expiry_buffer = absl::Minutes(5);
   TlsClientSettings tls;
+  friend bool operator==(const OAuth2Settings&, const OAuth2Settings&) = default;
 };
 // At most one is set.
 struct AuthSettings {
   std::optional<BearerTokenSettings> bearer;
   std::optional<BasicAuthSettings> basic;
   std::optional<OAuth2Settings> oauth2;
+  friend bool operator==(const AuthSettings&, const AuthSettings&) = default;
 };
 
 enum class Compression : uint8_t { kNone, kGzip, kZstd };
@@ -66,6 +71,7 @@ struct HttpClientSettings {
   Compression compression = Compression::kGzip;
   absl::Duration timeout = absl::Seconds(30);  // of one request
   AuthSettings auth;
+  friend bool operator==(const HttpClientSettings&, const HttpClientSettings&) = default;
 };
 
 }  // namespace kiln
