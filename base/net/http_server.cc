@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/net/http_server.h"
 
+#include <absl/time/clock.h>
 #include <pthread.h>
 #include <signal.h>
 
