@@ -197,9 +197,9 @@ TEST_F(PagesTest, ShowsAnIndexThatNeedsNothingFromOutside) {
 TEST_F(PagesTest, ListsProcessesBusiestFirst) {
   EXPECT_EQ(Get("/debug/processes").body,
             "2 processes; samples are those of the last window\n\n"
-            "pid  name                                           samples  complete  service  container     executable  note\n"
+            "pid  name                                 samples  complete  service  container     executable  note\n"
             " 42  <script>alert(1)</script>\\x1b[2J\\n\xef\xbf\xbd       12   50.00 %  shop     cccccccccccc  /opt/a b    deleted\n"
-            "  7  idle                                                 0         -  -        -             -\n");
+            "  7  idle                                       0         -  -        -             -\n");
   const auto json = GetJson("/debug/processes");
   EXPECT_EQ(json["processes"][0]["pid"], 42);
   EXPECT_EQ(json["processes"][0]["container"], std::string(64, 'c'));
