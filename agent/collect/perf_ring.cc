@@ -21,6 +21,11 @@ StatusOr<PerfRing> PerfRing::Map(UniqueFd event, std::initializer_list<size_t> d
     void* memory = ::mmap(nullptr, (pages + 1) * page, PROT_READ | PROT_WRITE, MAP_SHARED, event.get(), 0);
     if (memory != MAP_FAILED) return PerfRing(std::move(event), memory, pages * page);
   }
+  if (errno == EPERM) {
+    return absl::PermissionDeniedError(
+        "the kernel gives this user no more memory for buffers of perf events: give kiln the capability IPC_LOCK, or raise "
+        "the limit by: sysctl kernel.perf_event_mlock_kb=4096");
+  }
   return ErrnoError(errno, "cannot map a perf ring");
 }
 

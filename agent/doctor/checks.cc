@@ -109,6 +109,15 @@ Finding CheckBpfProgram(System& system) {
 Finding CheckPerfEvent(System& system) {
   const int error_number = system.ProbePerfEvent(PerfEvent::kCpuClock);
   if (error_number == 0) return {.sentence = "cpu-clock works"};
+  const long paranoid = ReadNumber(system, "/proc/sys/kernel/perf_event_paranoid").value_or(2);
+  if (error_number == EACCES && paranoid > 2 && HasCapability(system, Capability::kPerfmon)) {
+    // A patch of Debian and Ubuntu.
+    return {.health = Health::kFailed,
+            .sentence = fmt::format("perf_event_open is refused although cap_perfmon is there: with "
+                                    "kernel.perf_event_paranoid at {} this distribution's kernel asks for cap_sys_admin",
+                                    paranoid),
+            .mend = "sudo sysctl kernel.perf_event_paranoid=2"};
+  }
   if (error_number == EACCES || error_number == EPERM) {
     return {.health = Health::kFailed,
             .sentence = "perf_event_open is refused: cap_perfmon is missing, or a security module forbids it",
@@ -180,6 +189,7 @@ constexpr std::array kChecks = std::to_array<Check>({
     {"kernel", "kernel", CheckKernel},
     {"architecture", "architecture", CheckArchitecture},
     {"btf", "type information", CheckBtf},
+    {"user_namespace", "user namespace", CheckUserNamespace},
     {"capabilities", "capabilities", CheckCapabilities},
     {"lockdown", "lockdown", CheckLockdown},
     {"seccomp", "seccomp", CheckSeccomp},

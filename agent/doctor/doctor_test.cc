@@ -31,6 +31,7 @@ class FakeSystem final : public System {
       {"/sys/kernel", ""},
   };
   std::string pid_namespace = "pid:[4026531836]";
+  std::string user_namespace = "user:[4026531837]";
   std::set<std::string> btf_names = {"btf_trace_sched_process_fork", "btf_trace_sched_process_exit"};
   std::string release = "6.1.0-50-cloud-amd64";
   std::string architecture = "x86_64";
@@ -51,7 +52,9 @@ class FakeSystem final : public System {
     return found->second;
   }
   bool CanRead(const std::string& path) override { return files.contains(path); }
-  StatusOr<std::string> ReadLink(const std::string& path) override { return pid_namespace; }
+  StatusOr<std::string> ReadLink(const std::string& path) override {
+    return path == "/proc/self/ns/user" ? user_namespace : pid_namespace;
+  }
   bool BtfHasName(const std::string& name) override { return btf_names.contains(name); }
   std::string KernelRelease() override { return release; }
   std::string Architecture() override { return architecture; }
@@ -130,13 +133,24 @@ const Case kCases[] = {
     // All but CAP_SYS_PTRACE.
     {"NoPtrace", [](FakeSystem& s) { s.SetCapabilities("000001fffff7ffff"); }, "capabilities", Health::kLimited,
      "without cap_sys_ptrace other users' programs", "setcap"},
+    // All but CAP_SYS_PTRACE and CAP_IPC_LOCK.
+    {"NeitherPtraceNorIpcLock", [](FakeSystem& s) { s.SetCapabilities("000001fffff7bfff"); }, "capabilities",
+     Health::kLimited, "recording; without cap_ipc_lock the buffers", "setcap"},
+    {"UserNamespace", [](FakeSystem& s) { s.user_namespace = "user:[4026532000]"; }, "user_namespace", Health::kFailed,
+     "do not count on the host", "--userns=host"},
+    {"ParanoidDistribution",
+     [](FakeSystem& s) {
+       s.files["/proc/sys/kernel/perf_event_paranoid"] = "4";
+       s.cpu_clock = EACCES;
+     },
+     "perf_event", Health::kFailed, "paranoid at 4", "sysctl kernel.perf_event_paranoid=2"},
     {"NoSysResourceOnAnOldKernel",
      [](FakeSystem& s) {
        s.release = "5.10.0";
        s.SetCapabilities("000001fffeffffff");  // all but CAP_SYS_RESOURCE
        s.memlock = 1 << 30;
      },
-     "capabilities", Health::kLimited, "without cap_sys_resource memory for BPF", "setcap"},
+     "capabilities", Health::kLimited, "without cap_sys_resource the memory of BPF maps", "setcap"},
     {"NoSysResourceOnANewKernel", [](FakeSystem& s) { s.SetCapabilities("000001fffeffffff"); }, "capabilities",
      Health::kOk, "all that are needed", ""},
     {"Lockdown", [](FakeSystem& s) { s.files["/sys/kernel/security/lockdown"] = "none integrity [confidentiality]"; },
@@ -191,6 +205,84 @@ TEST(Capabilities, SysAdminStandsForTheNarrowOnes) {
   EXPECT_TRUE(HasCapability(system, Capability::kBpf));
   EXPECT_TRUE(HasCapability(system, Capability::kPerfmon));
   EXPECT_FALSE(HasCapability(system, Capability::kSysPtrace));
+}
+
+TEST(Capabilities, DacOverrideStandsForReading) {
+  FakeSystem system;
+  system.SetCapabilities("0000000000000002");
+  EXPECT_TRUE(HasCapability(system, Capability::kDacReadSearch));
+}
+
+// What each of the eight is missed for: its own sentence, an error or a warning, and how to give it.
+struct Missed {
+  const char* name;
+  int bit;
+  bool fatal;
+  const char* sentence;
+};
+class MissingCapabilityTest : public testing::TestWithParam<Missed> {};
+
+TEST_P(MissingCapabilityTest, IsNamedWithItsConsequenceAndItsMend) {
+  const auto& [name, bit, fatal, sentence] = GetParam();
+  constexpr uint64_t kEight = (1ull << 2) | (1ull << 14) | (1ull << 19) | (1ull << 24) | (1ull << 34) | (1ull << 38) |
+                              (1ull << 39) | (1ull << 40);
+  FakeSystem system;
+  system.release = "5.10.0";  // where all eight matter
+  system.SetCapabilities(fmt::format("{:016x}", kEight & ~(1ull << bit)));
+  const PrivilegeReport report = ReportPrivileges(system);
+  EXPECT_THAT(report.remarks, testing::IsEmpty());
+  EXPECT_EQ(report.status.code(), fatal ? absl::StatusCode::kPermissionDenied : absl::StatusCode::kOk);
+  ASSERT_EQ(report.warnings.size(), fatal ? 0u : 1u);
+  const std::string said(fatal ? std::string(Message(report.status)) : report.warnings[0]);
+  std::string upper(name);
+  for (char& c : upper) c = static_cast<char>(::toupper(c));
+  EXPECT_THAT(said, testing::StartsWith(fmt::format("without {} {}", name, sentence)));
+  EXPECT_THAT(said, HasSubstr(fmt::format("AmbientCapabilities={} ", upper)));
+}
+
+INSTANTIATE_TEST_SUITE_P(Eight, MissingCapabilityTest,
+                         testing::ValuesIn(std::initializer_list<Missed>{
+                             {"cap_bpf", 39, true, "no BPF program can be loaded"},
+                             {"cap_perfmon", 38, true, "no process but one's own can be sampled"},
+                             {"cap_sys_ptrace", 19, false, "other users' programs have no names"},
+                             {"cap_dac_read_search", 2, false, "programs that this user may not read"},
+                             {"cap_checkpoint_restore", 40, false, "programs whose file was deleted"},
+                             {"cap_syslog", 34, false, "kernel functions have no names"},
+                             {"cap_ipc_lock", 14, false, "the buffers for process events"},
+                             {"cap_sys_resource", 24, false, "the memory of BPF maps"},
+                         }),
+                         [](const auto& info) { return std::string(info.param.name); });
+
+TEST(Privileges, SayNothingWhereAllIsThere) {
+  FakeSystem system;
+  const PrivilegeReport report = ReportPrivileges(system);
+  EXPECT_TRUE(report.status.ok());
+  EXPECT_THAT(report.warnings, testing::IsEmpty());
+  EXPECT_THAT(report.remarks, testing::IsEmpty());
+}
+
+TEST(Privileges, AreOneSentenceForAnOrdinaryUser) {
+  FakeSystem system;
+  system.SetCapabilities("0000000000000000");
+  EXPECT_THAT(std::string(Message(ReportPrivileges(system).status)),
+              HasSubstr("needs root (sudo kiln …), or at least the capabilities CAP_BPF and CAP_PERFMON"));
+}
+
+TEST(Privileges, DoNotCountInAUserNamespace) {
+  FakeSystem system;
+  system.user_namespace = "user:[4026532000]";
+  EXPECT_THAT(std::string(Message(ReportPrivileges(system).status)), HasSubstr("user namespace"));
+}
+
+TEST(Privileges, AreNotAskedForWithoutNeed) {
+  FakeSystem system;
+  system.files["/proc/sys/kernel/perf_event_paranoid"] = "-1";
+  system.SetCapabilities("000001c000080004");  // the eight but SYSLOG, SYS_RESOURCE and IPC_LOCK
+  const PrivilegeReport report = ReportPrivileges(system);
+  EXPECT_THAT(report.warnings, testing::IsEmpty());
+  EXPECT_THAT(report.remarks, testing::ElementsAre(HasSubstr("cap_syslog is not there and not needed"),
+                                                   HasSubstr("cap_ipc_lock"), HasSubstr("cap_sys_resource")));
+  EXPECT_EQ(FindingOf(system, "capabilities").health, Health::kOk);
 }
 
 TEST(Doctor, CountsLimitsInTheVerdict) {

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/doctor/privileges.h"
 
+#include <algorithm>
 #include <charconv>
-#include <string_view>
-#include <vector>
 
 namespace kiln::agent {
 namespace {
@@ -11,22 +10,29 @@ namespace {
 // The inode of the first pid namespace, fixed in the kernel (PROC_PID_INIT_INO).
 constexpr std::string_view kHostPidNamespace = "pid:[4026531836]";
 
+// Likewise of the first user namespace (PROC_USER_INIT_INO).
+constexpr std::string_view kHostUserNamespace = "user:[4026531837]";
+
 struct Need {
   Capability capability;
   std::string_view name;
-  bool essential;
   std::string_view without;
 };
 
 constexpr Need kNeeds[] = {
-    {Capability::kBpf, "bpf", true, "no BPF program can be loaded"},
-    {Capability::kPerfmon, "perfmon", true, "no process but one's own can be sampled"},
-    {Capability::kSysPtrace, "sys_ptrace", false, "other users' programs stay without names"},
-    {Capability::kDacReadSearch, "dac_read_search", false, "programs in unreadable folders stay without names"},
-    {Capability::kCheckpointRestore, "checkpoint_restore", false, "deleted programs stay without names"},
-    {Capability::kSyslog, "syslog", false, "kernel frames stay without names"},
-    {Capability::kIpcLock, "ipc_lock", false, "the buffers for process events are limited by perf_event_mlock_kb"},
-    {Capability::kSysResource, "sys_resource", false, "memory for BPF is limited on this kernel"},
+    {Capability::kBpf, "cap_bpf", "no BPF program can be loaded"},
+    {Capability::kPerfmon, "cap_perfmon", "no process but one's own can be sampled"},
+    {Capability::kSysPtrace, "cap_sys_ptrace",
+     "other users' programs have no names and cut stacks where they are in containers, deleted, or older than the "
+     "recording"},
+    {Capability::kDacReadSearch, "cap_dac_read_search",
+     "programs that this user may not read have no names and cut stacks"},
+    {Capability::kCheckpointRestore, "cap_checkpoint_restore",
+     "programs whose file was deleted or replaced have no names and cut stacks"},
+    {Capability::kSyslog, "cap_syslog", "kernel functions have no names"},
+    {Capability::kIpcLock, "cap_ipc_lock",
+     "the buffers for process events are limited by kernel.perf_event_mlock_kb, for all profilers of this user together"},
+    {Capability::kSysResource, "cap_sys_resource", "the memory of BPF maps is limited by RLIMIT_MEMLOCK"},
 };
 
 // The value behind "<key>:" in /proc/self/status.
@@ -59,7 +65,9 @@ bool HasCapability(System& system, Capability capability) {
   const auto has = [&](Capability one) { return ((*bits >> static_cast<int>(one)) & 1) != 0; };
   const bool within_admin = capability == Capability::kBpf || capability == Capability::kPerfmon ||
                             capability == Capability::kSyslog || capability == Capability::kCheckpointRestore;
-  return has(capability) || (within_admin && has(Capability::kSysAdmin));
+  const bool within_override = capability == Capability::kDacReadSearch;
+  return has(capability) || (within_admin && has(Capability::kSysAdmin)) ||
+         (within_override && has(Capability::kDacOverride));
 }
 
 std::pair<int, int> KernelVersion(System& system) {
@@ -82,25 +90,114 @@ std::optional<long> ReadNumber(System& system, const std::string& path) {
   return number;
 }
 
-Finding CheckCapabilities(System& system) {
-  std::string missing;
-  std::string all;
-  std::string consequence;
-  bool essential = false;
+std::vector<MissingCapability> MissingCapabilities(System& system) {
+  std::vector<MissingCapability> missing;
   for (const Need& need : kNeeds) {
-    // Since 5.11 the memory of BPF maps is charged to the cgroup, not to RLIMIT_MEMLOCK.
-    if (need.capability == Capability::kSysResource && KernelVersion(system) >= std::pair(5, 11)) continue;
-    all += fmt::format("{}cap_{}", all.empty() ? "" : ",", need.name);
     if (HasCapability(system, need.capability)) continue;
-    missing += fmt::format("{}cap_{}", missing.empty() ? "" : ", ", need.name);
-    if (!consequence.empty() && essential) continue;
-    consequence = need.without;
-    essential = need.essential;
+    MissingCapability& one = missing.emplace_back(MissingCapability{
+        .name = need.name, .health = Health::kLimited, .sentence = fmt::format("without {} {}", need.name, need.without)});
+    const auto needless = [&](std::string_view why) {
+      one.health = Health::kOk;
+      one.sentence = fmt::format("{} is not there and not needed: {}", need.name, why);
+    };
+    switch (need.capability) {
+      case Capability::kBpf:
+      case Capability::kPerfmon: one.health = Health::kFailed; break;
+      case Capability::kSyslog:
+        if (CheckKernelAddresses(system).health == Health::kOk) needless("the kernel hides no addresses here");
+        break;
+      case Capability::kIpcLock:
+        if (ReadNumber(system, "/proc/sys/kernel/perf_event_paranoid").value_or(2) < 0) {
+          needless("kernel.perf_event_paranoid is below 0");
+        }
+        break;
+      case Capability::kSysResource:
+        // Since then the memory of BPF maps is charged to the cgroup.
+        if (KernelVersion(system) >= std::pair(5, 11)) needless("from Linux 5.11 RLIMIT_MEMLOCK does not bind BPF maps");
+        break;
+      default: break;
+    }
   }
-  if (missing.empty()) return {.sentence = "all that are needed"};
-  return {.health = essential ? Health::kFailed : Health::kLimited,
-          .sentence = fmt::format("without {} {}", missing, consequence),
+  return missing;
+}
+
+namespace {
+
+// "CAP_SYSLOG" and "SYSLOG" of "cap_syslog".
+std::string UpperCase(std::string_view name) {
+  std::string upper(name);
+  for (char& c : upper) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+  return upper;
+}
+
+std::string HowToGive(std::string_view name) {
+  const std::string upper = UpperCase(name);
+  const std::string bare = upper.substr(4);
+  return fmt::format(
+      "give it by AmbientCapabilities={} (systemd), --cap-add={} (docker), capabilities.add: [{}] (Kubernetes), or run "
+      "kiln as root",
+      upper, bare, bare);
+}
+
+}  // namespace
+
+PrivilegeReport ReportPrivileges(System& system) {
+  PrivilegeReport report;
+  if (const Finding user = CheckUserNamespace(system); user.health == Health::kFailed) {
+    report.status = absl::PermissionDeniedError(user.sentence + ": " + user.mend);
+    return report;
+  }
+  std::vector<MissingCapability> fatal;
+  for (MissingCapability& missing : MissingCapabilities(system)) {
+    if (missing.health == Health::kFailed) {
+      fatal.push_back(std::move(missing));
+      continue;
+    }
+    auto& sentences = missing.health == Health::kLimited ? report.warnings : report.remarks;
+    sentences.push_back(missing.health == Health::kLimited
+                            ? fmt::format("{}; {}", missing.sentence, HowToGive(missing.name))
+                            : missing.sentence);
+  }
+  if (fatal.size() == 1) {
+    report.status = absl::PermissionDeniedError(fmt::format("{}; {}", fatal[0].sentence, HowToGive(fatal[0].name)));
+  } else if (!fatal.empty()) {
+    report.status = absl::PermissionDeniedError(
+        "sampling needs root (sudo kiln …), or at least the capabilities CAP_BPF and CAP_PERFMON, neither of which is "
+        "there; kiln doctor tells the others and how to give them");
+  }
+  return report;
+}
+
+Finding CheckCapabilities(System& system) {
+  std::string sentence;
+  Health health = Health::kOk;
+  std::vector<std::string_view> needless;
+  for (const MissingCapability& missing : MissingCapabilities(system)) {
+    if (missing.health == Health::kOk) {
+      needless.push_back(missing.name);
+      continue;
+    }
+    if (health != Health::kFailed) health = missing.health;
+    sentence += (sentence.empty() ? "" : "; ") + missing.sentence;
+  }
+  if (health == Health::kOk) return {.sentence = "all that are needed"};
+  std::string all;
+  for (const Need& need : kNeeds) {
+    const bool left_out = std::ranges::find(needless, need.name) != needless.end();
+    if (!left_out) all += fmt::format("{}{}", all.empty() ? "" : ",", need.name);
+  }
+  return {.health = health,
+          .sentence = std::move(sentence),
           .mend = fmt::format("sudo setcap {}+ep {}  # or run kiln by sudo", all, system.ProgramPath())};
+}
+
+Finding CheckUserNamespace(System& system) {
+  const auto here = system.ReadLink("/proc/self/ns/user");
+  if (!here.ok() || *here == kHostUserNamespace) return {.sentence = "the host's"};
+  return {.health = Health::kFailed,
+          .sentence = "kiln runs in a user namespace (a rootless container, most likely), whose capabilities do not count "
+                      "on the host",
+          .mend = "run it on the host, or in a container that root started, without user namespace (--userns=host)"};
 }
 
 Finding CheckSeccomp(System& system) {

@@ -21,6 +21,8 @@
 #include "agent/cli/report_summary.h"
 #include "agent/cli/report_table.h"
 #include "agent/collect/perf_errors.h"
+#include "agent/doctor/host_system.h"
+#include "agent/doctor/privileges.h"
 #include "agent/flush/profile_writer.h"
 #include "agent/record/command.h"
 #include "agent/record/progress.h"
@@ -238,6 +240,11 @@ std::string NoSampleSentence(const RecordOptions& options) {
 int RunRecord(const RecordOptions& options) {
   if (Status status = CheckFrequency(options.frequency_hz); !status.ok()) return FailWith(status);
   if (Status status = CheckPidNamespace(); !status.ok()) return FailWith(status);
+  HostSystem host;
+  const PrivilegeReport privileges = ReportPrivileges(host);
+  if (!privileges.status.ok()) return FailWith(privileges.status);
+  for (const std::string& warning : privileges.warnings) spdlog::warn("{}", warning);
+  for (const std::string& remark : privileges.remarks) spdlog::info("{}", remark);
   std::optional<RE2> comm_regex;
   if (!options.comm_regex.empty()) comm_regex.emplace(options.comm_regex, RE2::Quiet);
 
