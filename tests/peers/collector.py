@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An OpenTelemetry Collector (collector/main.go) on 127.0.0.1 that receives OTLP and writes what it got to a file.
+"""An OpenTelemetry Collector (collector/main.go) on 127.0.0.1 that receives OTLP and writes what it got to files.
 
 It is built once for each state of collector/ and kept in build/peers/collector.
 """
@@ -40,7 +40,10 @@ def program():
 
 
 class Collector:
-    """A running one. security: "plain", "tls", "mtls" (client certificate, TLS 1.3 or newer), "bearer" (over TLS)."""
+    """A running one, for OTLP/gRPC at grpc_endpoint and OTLP/HTTP at http_endpoint; what came by either way goes to
+    outputs["grpc"] and outputs["http"].
+
+    security: "plain", "tls", "mtls" (client certificate, TLS 1.3 or newer), "bearer" (over TLS)."""
 
     def __init__(self, folder, security="plain", certificates=None):
         self.folder = pathlib.Path(folder)
@@ -50,10 +53,10 @@ class Collector:
         scheme = "http" if security == "plain" else "https"
         self.grpc_endpoint, self.http_endpoint = f"127.0.0.1:{grpc}", f"{scheme}://127.0.0.1:{http}"
         self.health = f"http://127.0.0.1:{health}/"
-        self.output = self.folder / "received.proto"
-        config = self.folder / "collector.yaml"
+        self.outputs = {way: self.folder / f"{security}-{way}.proto" for way in ("grpc", "http")}
+        config = self.folder / f"{security}.yaml"
         config.write_text(json.dumps(self.config(grpc, http, health), indent=1), encoding="utf-8")  # JSON is YAML
-        with open(self.folder / "collector.log", "wb") as log:
+        with open(self.folder / f"{security}.log", "wb") as log:
             self.process = subprocess.Popen([program(), "--feature-gates=service.profilesSupport", f"--config={config}"],
                                             stdout=log, stderr=log, env={**os.environ, "GOMAXPROCS": "2"})
         try:
@@ -71,17 +74,18 @@ class Collector:
             server["tls"].update(client_ca_file=self.certificates.ca, min_version="1.3")
         if self.security == "bearer":
             server["auth"] = {"authenticator": "bearertokenauth"}
-        # Larger messages than gRPC's 4 MiB: sizes are the sender's to split, and some tests want none.
-        protocols = {"grpc": {"endpoint": f"127.0.0.1:{grpc}", **server},
-                     "http": {"endpoint": f"127.0.0.1:{http}", **server}}
+        ports = {"grpc": grpc, "http": http}
         return {
             "extensions": {"health_check": {"endpoint": f"127.0.0.1:{health}"},
                            "bearertokenauth": {"scheme": "Bearer", "token": TOKEN}},
-            "receivers": {"otlp": {"protocols": protocols}},
-            "exporters": {"file": {"path": str(self.output), "format": "proto", "flush_interval": "100ms"}},
+            "receivers": {f"otlp/{way}": {"protocols": {way: {"endpoint": f"127.0.0.1:{port}", **server}}}
+                          for way, port in ports.items()},
+            "exporters": {f"file/{way}": {"path": str(path), "format": "proto", "flush_interval": "100ms"}
+                          for way, path in self.outputs.items()},
             "service": {
                 "extensions": ["health_check", "bearertokenauth"],
-                "pipelines": {"profiles": {"receivers": ["otlp"], "exporters": ["file"]}},
+                "pipelines": {f"profiles/{way}": {"receivers": [f"otlp/{way}"], "exporters": [f"file/{way}"]}
+                              for way in ports},
                 "telemetry": {"metrics": {"level": "none"}, "logs": {"level": "info"}}}}
 
     def is_ready(self):
@@ -93,7 +97,7 @@ class Collector:
             return False
 
     def log(self):
-        return (self.folder / "collector.log").read_text(encoding="utf-8", errors="replace")
+        return (self.folder / f"{self.security}.log").read_text(encoding="utf-8", errors="replace")
 
     def stop(self):
         """Ends it in order, after which the output is complete."""

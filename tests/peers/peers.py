@@ -58,11 +58,13 @@ def run(*command, **options):
 
 
 def install(*command, environment=None):
-    """Runs an installer, with more in its environment; whatever stops it (no network, most often) skips the check."""
+    """Runs an installer, with more in its environment; its output. Whatever stops it (no network, most often) skips the
+    check."""
     result = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False,
                             env={**os.environ, **(environment or {})})
     if result.returncode != 0:
         skip(f"{' '.join(map(str, command))} failed:\n{result.stdout}{result.stderr}")
+    return result.stdout
 
 
 def python():

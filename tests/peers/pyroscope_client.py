@@ -67,21 +67,26 @@ class Pyroscope:
         return status == 200 and body.strip() == b"ready"
 
 
+def named():
+    """The real server that tests are to use too: the URL of one that runs, or a binary. "" if there is none."""
+    return os.environ.get("KILN_PYROSCOPE", "")
+
+
 @contextlib.contextmanager
 def real_server():
-    """The Pyroscope that KILN_PYROSCOPE names: the URL of one that runs, or a binary to start. None if it is not set."""
-    named = os.environ.get("KILN_PYROSCOPE")
-    if not named or "://" in named:
-        yield Pyroscope(named.rstrip("/")) if named else None
+    """The Pyroscope that KILN_PYROSCOPE names, started if it is a binary."""
+    server = named()
+    if "://" in server:
+        yield Pyroscope(server.rstrip("/"))
         return
     with tempfile.TemporaryDirectory(prefix="kiln-pyroscope-") as folder:
         ports = peers.free_ports(4)
         with open(pathlib.Path(folder) / "log", "wb") as log:
-            process = subprocess.Popen([named, *flags(folder, *ports)], stdout=log, stderr=log, cwd=folder)
+            process = subprocess.Popen([server, *flags(folder, *ports)], stdout=log, stderr=log, cwd=folder)
         try:
-            server = Pyroscope(f"http://127.0.0.1:{ports[0]}")
-            peers.wait_until(server.ready, f"{named} is ready (KILN_PYROSCOPE)", START_SECONDS, process)
-            yield server
+            real = Pyroscope(f"http://127.0.0.1:{ports[0]}")
+            peers.wait_until(real.ready, f"{server} is ready (KILN_PYROSCOPE)", START_SECONDS, process)
+            yield real
         finally:
             process.kill()
             process.wait()

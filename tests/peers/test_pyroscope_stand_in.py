@@ -417,7 +417,7 @@ class RealServerTest(Rules, unittest.TestCase):
 
 def load_tests(loader, standard_tests, pattern):
     """The real server is no skipped test where there is none: nobody can install it."""
-    if not pyroscope_client.os.environ.get("KILN_PYROSCOPE"):
+    if not pyroscope_client.named():
         print("Pyroscope itself was not asked (KILN_PYROSCOPE is not set)")
         return loader.loadTestsFromTestCase(StandInTest)
     return standard_tests
