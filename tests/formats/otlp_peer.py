@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """otlp_peer.py WRITE_SAMPLES: opentelemetry-proto reads kiln's .otlp files, and they keep the rules of
-tests/peers/check_profiles.py. With KILN_PROFCHECK=PATH the conformance checker of open-telemetry/sig-profiling looks at them too."""
+tests/peers/check_profiles.py. With KILN_PROFCHECK=PATH the conformance checker of open-telemetry/sig-profiling looks at
+them too."""
 import os
 import pathlib
 import sys

@@ -4,8 +4,8 @@
 request, which is the same) against the rules of the specification.
 
   --references   resource and scope attributes may be references into the string table, as in what the Collector's file
-                 exporter writes; otherwise they must be literal, since Pyroscope and the Collector's receiver don't resolve
-                 them
+                 exporter writes; otherwise they must be literal, since Pyroscope and the Collector's receiver don't
+                 resolve them
   --pyroscope    also what Pyroscope makes of them: names of types, labels, frames without a line, sizes
 
 Exit status 0: no violation, 1: violations, which it prints, 77: the package opentelemetry-proto is not to be had.

@@ -3,9 +3,9 @@
 """compare_protos.py: kiln's .proto files of OTLP (otlp/*.proto) against the upstream ones, as Debian packages them, and
 google.rpc as googleapis-common-protos has it.
 
-Every message, enum and service that kiln declares must agree: names, numbers, types, labels and oneofs of all fields, values,
-methods. What upstream has and kiln does not is listed as information. Exit status 0: they agree, 1: faults, which it
-prints, 77: Debian's package is not to be had.
+Every message, enum and service that kiln declares must agree: names, numbers, types, labels and oneofs of all fields,
+values, methods. What upstream has and kiln does not is listed as information. Exit status 0: they agree, 1: faults,
+which it prints, 77: Debian's package is not to be had.
 """
 import pathlib
 import sys
@@ -83,7 +83,8 @@ def compare(ours, theirs):
                 (information if name.startswith(PARTIAL) else faults).append(f"{name}: {what} is missing: {there}")
             elif here != there:
                 faults.append(f"{name}: {what} is {here}, upstream {there or 'has none'}")
-    information += [f"{name} is only upstream" for name in sorted(theirs.keys() - ours.keys()) if name.startswith("opentel")]
+    information += [f"{name} is only upstream" for name in sorted(theirs.keys() - ours.keys())
+                    if not name.startswith(PARTIAL)]
     return faults, information
 
 

@@ -42,8 +42,8 @@ def request(time_ns=1_700_000_000 * 10**9, service="shop"):
     native, kernel = attribute("profile.frame.type", "native"), attribute("profile.frame.type", "kernel")
     worker = attribute("thread.name", "worker")
     build_id = attribute("process.executable.build_id.gnu", "0123456789abcdef0123456789abcdef01234567")
-    d.mapping_table.add(memory_start=0x1000, memory_limit=0x9000, file_offset=0x1000, filename_strindex=text("/usr/bin/shop"),
-                        attribute_indices=[build_id])
+    d.mapping_table.add(memory_start=0x1000, memory_limit=0x9000, file_offset=0x1000,
+                        filename_strindex=text("/usr/bin/shop"), attribute_indices=[build_id])
     d.mapping_table.add(filename_strindex=text("[kernel.kallsyms]"))
     main, serve, add = function("main", "main.cc"), function("serve", "serve.cc"), function("add", "add.h")
     read = function("vfs_read")

@@ -3,7 +3,8 @@
 127.0.0.1, gRPC calls over it, and failures on command.
 
 A stand-in gives Server a function from Request to Response, which runs in the server's own thread, one call at a time.
-Tests put failures in front of it with server.fail(Fault…): each is for the next request whose path begins with its prefix.
+Tests put failures in front of it with server.fail(Fault…): each is for the next request whose path begins with its
+prefix.
 """
 import asyncio
 import base64

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Pyroscope makes of OTLP profiles: series of labels and pprof. Written from facts about Pyroscope 2.2 (its wording of
-errors too, for people compare logs); it keeps Pyroscope's oddities on purpose."""
+"""What Pyroscope makes of OTLP profiles: series of labels and pprof. Written from facts about Pyroscope 2.2 (its wording
+of errors too, for people compare logs); it keeps Pyroscope's oddities on purpose. Left out: for Go programs Pyroscope
+cuts type parameters from function names."""
 import collections
 import dataclasses
 import time

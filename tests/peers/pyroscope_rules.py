@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Pyroscope refuses, loses or doesn't show of OTLP profiles that are otherwise valid: the stand-in's ingestion, without
-a server, with the clock at the end of the profiles."""
+"""What Pyroscope refuses, loses or doesn't show of OTLP profiles that are otherwise valid: the stand-in's ingestion,
+without a server, with the clock at the end of the profiles."""
 import peers
 
 peers.need_python()

@@ -144,7 +144,8 @@ def visible_labels(one):
     """With the labels that Pyroscope adds, and without what it takes away."""
     labels = {name: value for name, value in one.labels.items() if name != "__delta__"}
     return {**labels, "__service_name__": labels["service_name"], "__profile_type__": one.type_id,
-            "__type__": one.sample_type[0], "__unit__": one.sample_type[1], "__period_type__": one.period_type[0], "__period_unit__": one.period_type[1]}
+            "__type__": one.sample_type[0], "__unit__": one.sample_type[1],
+            "__period_type__": one.period_type[0], "__period_unit__": one.period_type[1]}
 
 
 def fill(graph, nodes):

@@ -3,8 +3,11 @@
 `kiln agent` against the same Collector says something about kiln only."""
 import pathlib
 import shutil
+import socket
+import ssl
 import tempfile
 import unittest
+import urllib.parse
 
 import peers
 
@@ -64,7 +67,20 @@ class CollectorTest(unittest.TestCase):
         self.assertEqual(replay.send_grpc(peer.grpc_endpoint, sent[0], stranger)[0], grpc.StatusCode.UNAVAILABLE)
         with self.assertRaises(OSError):
             replay.send_http(peer.http_endpoint, sent[0], stranger)
+        with self.assertRaises(ssl.SSLError):
+            self.handshake(peer.http_endpoint, ssl.TLSVersion.TLSv1_2)
+        self.assertEqual(self.handshake(peer.http_endpoint, ssl.TLSVersion.TLSv1_3), "TLSv1.3")
         self.check_received(peer, sent)
+
+    def handshake(self, url, highest):
+        """The version of TLS that it ends with."""
+        context = ssl.create_default_context(cafile=self.certificates.ca)
+        context.load_cert_chain(self.certificates.client, self.certificates.client_key)
+        context.maximum_version = highest
+        address = urllib.parse.urlsplit(url)
+        with socket.create_connection((address.hostname, address.port)) as plain:
+            with context.wrap_socket(plain, server_hostname=address.hostname) as secured:
+                return secured.version()
 
     def test_bearer(self):
         peer, sent = self.check("bearer", collector.TOKEN)
