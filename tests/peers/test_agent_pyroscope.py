@@ -57,15 +57,19 @@ class Ways:
             self.assert_share(of_function[name], sum(of_function.values()), expected, name)
             under_main = sum(value for stack, value in stacks.items()
                              if name in stack.split(";") and "main" in stack.split(";")[:stack.split(";").index(name)])
-            self.assertEqual(under_main, of_function[name], "it is called by main")
+            self.assert_share(under_main, of_function[name], 1, f"{name} called by main", points=1)
         self.assert_share(sum(of_function.values()), total, 1, "samples in the two functions")
 
     def check_labels(self, selector):
+        """At most 30 that were sent; and none that makes a series of each thread."""
+        added = {"__service_name__", "__profile_type__", "__type__", "__unit__", "__period_type__", "__period_unit__"}
         sets = self.server.ask("Series", accept="*/*; allow-utf8-labelnames=true", matchers=[selector])["labelsSet"]
+        self.assertEqual(len(sets), 1)
         for labels in sets:
-            names = [pair["name"] for pair in labels["labels"]]
-            self.assertLessEqual(len(names), 30, names)
-            self.assertNotIn("thread.id", names)
+            names = {pair["name"] for pair in labels["labels"]} - added
+            self.assertLessEqual(len(names) + 1, 30, names)  # __delta__ was sent too
+            self.assertLessEqual({"__name__", "service_name"}, names)
+            self.assertFalse({"thread.id", "thread_id"} & names)
 
 
 class StandInTest(Ways, agent.AgentTest):

@@ -64,6 +64,18 @@ class CompareProtosTest(unittest.TestCase):
                 for text in expected:
                     self.assertTrue(any(text in fault for fault in faults), f"{text!r} is not among {faults}")
 
+    def test_googles_messages_in_a_package_of_ours(self):
+        text = """syntax = "proto3"; package google.rpc;
+            message Status { int32 code = 1; repeated Any details = 3; } message Any { bytes value = 2; } message More {}"""
+        upstream, ours = declarations(text), text.replace("google.rpc", "kiln.rpc").replace(" message More {}", "")
+        self.assertEqual(compare_protos.compare(declarations(ours), upstream), ([], []))
+        for old, new, expected in (("bytes value", "string value", "google.rpc.Any: field 2 is value"),
+                                   ("Any details", "Status details", "google.rpc.Status: field 3 is details"),
+                                   ("message Any", "message Other {} message Any", "kiln.rpc.Other: upstream has no such")):
+            faults, _ = compare_protos.compare(declarations(ours.replace(old, new)), upstream)
+            self.assertEqual(len(faults), 1)
+            self.assertIn(expected, faults[0])
+
     def test_own_packages_are_left_alone(self):
         ours = declarations(UPSTREAM.replace("package opentelemetry.test", "package kiln.test"))
         self.assertEqual(compare_protos.compare(ours, {}), ([], []))
