@@ -3,9 +3,11 @@
 """pprof_peer.py WRITE_SAMPLES: `go tool pprof` reads kiln's .pb.gz files and sees the same as the folded files say."""
 import re
 import subprocess
+import pathlib
 import sys
 
-import peers
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "peers"))
+import peers  # noqa: E402
 
 
 def pprof(go, *arguments):

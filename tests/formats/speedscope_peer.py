@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """speedscope_peer.py WRITE_SAMPLES: speedscope, in headless Chromium, loads kiln's files and shows the functions."""
 import json
+import pathlib
 import sys
 
-import peers
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "peers"))
+import peers  # noqa: E402
 
 PACKAGES = ("speedscope@1.25.0", "playwright-core@1.65.1")
 
@@ -23,7 +25,7 @@ def heaviest_leaf(path):
 def main():
     node, chromium = peers.program("node"), peers.program("chromium", "chromium-browser", "google-chrome")
     modules = peers.node_modules(*PACKAGES)
-    script = peers.HERE / "speedscope_peer.mjs"
+    script = pathlib.Path(__file__).with_suffix(".mjs")
     with peers.samples(sys.argv[1]) as folder:
         example, synthetic = folder / "example.speedscope.json", folder / "synthetic.speedscope.json"
         for file, names in ((example, ["vfs_read", "main", "work<int>(int)"]), (synthetic, [heaviest_leaf(synthetic)])):

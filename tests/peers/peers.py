@@ -9,15 +9,19 @@ import fcntl
 import os
 import pathlib
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
+import time
 
 HERE = pathlib.Path(__file__).resolve().parent
-PEERS = HERE.parent.parent / "build" / "peers"
+ROOT = HERE.parent.parent
+PEERS = ROOT / "build" / "peers"
 
-# The first version of the package with the OTLP 1.10 layout (Sample.values = 4) that was tried; newer layouts may differ.
-OPENTELEMETRY_PROTO = "opentelemetry-proto==1.45.2"
+# One set for all checks. opentelemetry-proto is the first version with the OTLP 1.10 layout (Sample.values = 4) that was
+# tried; newer layouts may differ. grpcio is a client that shares no code with kiln's, h2 makes servers that misbehave.
+PYTHON_PACKAGES = ("opentelemetry-proto==1.45.2", "grpcio==1.85.1", "h2==4.4.1", "googleapis-common-protos==1.76.0")
 
 
 def skip(reason):
@@ -53,24 +57,34 @@ def run(*command, **options):
     return result.stdout
 
 
-def install(*command):
-    """Runs an installer; whatever stops it (no network, most often) skips the check."""
-    result = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
+def install(*command, environment=None):
+    """Runs an installer, with more in its environment; its output. Whatever stops it (no network, most often) skips the
+    check."""
+    result = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False,
+                            env={**os.environ, **(environment or {})})
     if result.returncode != 0:
         skip(f"{' '.join(map(str, command))} failed:\n{result.stdout}{result.stderr}")
+    return result.stdout
 
 
-def python_with(*packages):
-    """A python3 that has these packages."""
+def python():
+    """A python3 that has PYTHON_PACKAGES."""
     folder = PEERS / "python"
     with locked(folder):
-        python = folder / "venv" / "bin" / "python3"
+        path = folder / "venv" / "bin" / "python3"
         stamp = folder / "installed"
-        if not stamp.exists() or stamp.read_text(encoding="utf-8") != " ".join(packages):
+        if not stamp.exists() or stamp.read_text(encoding="utf-8") != " ".join(PYTHON_PACKAGES):
             install(sys.executable, "-m", "venv", "--clear", folder / "venv")
-            install(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages)
-            stamp.write_text(" ".join(packages), encoding="utf-8")
-    return python
+            install(path, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *PYTHON_PACKAGES)
+            stamp.write_text(" ".join(PYTHON_PACKAGES), encoding="utf-8")
+    return path
+
+
+def need_python():
+    """Starts the running program again with python() unless it runs there. For the head of a script or test module."""
+    if pathlib.Path(sys.prefix) != PEERS / "python" / "venv":
+        path = str(python())
+        os.execv(path, [path, *sys.orig_argv[1:]])
 
 
 def node_modules(*packages):
@@ -83,6 +97,27 @@ def node_modules(*packages):
             install(npm, "install", "--prefix", folder, "--ignore-scripts", "--no-audit", "--no-fund", *packages)
             stamp.write_text(" ".join(packages), encoding="utf-8")
     return folder / "node_modules"
+
+
+def free_ports(count):
+    """Ports of 127.0.0.1 that were free just now, for programs that can't be asked which one they took."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+def wait_until(condition, what, seconds=60, process=None):
+    """Polls until condition() is true and returns it; fails after `seconds`, or when `process` (Popen) has ended."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        if process and process.poll() is not None:
+            raise AssertionError(f"ended with {process.returncode} before {what}")
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {seconds} s in vain: {what}")
+        time.sleep(0.05)
+    return value
 
 
 @contextlib.contextmanager

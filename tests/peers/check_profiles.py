@@ -1,33 +1,37 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""check_otlp.py FILE…: checks OTLP profiles (binary ProfilesData) against the rules of the specification.
+"""check_profiles.py [--references] [--pyroscope] FILE…: checks OTLP profiles (binary ProfilesData, or an export
+request, which is the same) against the rules of the specification.
 
-Exit status 0: no violation, 1: violations, which it prints, 77: the package opentelemetry-proto is not to be had. Any
-python3 will do: if the package is missing, it is installed under build/peers and the script starts again there.
+  --references   resource and scope attributes may be references into the string table, as in what the Collector's file
+                 exporter writes; otherwise they must be literal, since Pyroscope and the Collector's receiver don't
+                 resolve them
+  --pyroscope    also what Pyroscope makes of them: names of types, labels, frames without a line, sizes
+
+Exit status 0: no violation, 1: violations, which it prints, 77: the package opentelemetry-proto is not to be had.
 Written from the specification alone; it shares no code and no .proto file with kiln. check(message) returns the list of
 violations, so it serves as a module too.
 """
-import os
+import argparse
+import pathlib
 import sys
 
 import peers
 
-try:
-    from google.protobuf.message import DecodeError
-    from opentelemetry.proto.profiles.v1development import profiles_pb2
-except ImportError:
-    if __name__ != "__main__":
-        raise
-    python = str(peers.python_with(peers.OPENTELEMETRY_PROTO))
-    os.execv(python, [python, *sys.argv])
+peers.need_python()
+from google.protobuf.message import DecodeError  # noqa: E402
+from opentelemetry.proto.profiles.v1development import profiles_pb2  # noqa: E402
+
+import pyroscope_rules  # noqa: E402
 
 TABLES = ("mapping_table", "location_table", "function_table", "link_table", "string_table", "attribute_table",
           "stack_table")
 
 
 class Checker:
-    def __init__(self, data):
+    def __init__(self, data, references=False):
         self.data = data
+        self.references = references
         self.dictionary = data.dictionary
         self.faults = []
         self.used = {table: set() for table in TABLES}
@@ -68,19 +72,36 @@ class Checker:
             self.fault(table, "is empty; it needs its zero value at index 0")
             return
         zero = "" if table == "string_table" else type(entries[0])()
+        if table == "attribute_table" and entries[0].HasField("value"):
+            zero.value.SetInParent()  # a value without content, as the Collector writes it, is none
         self.require(entries[0] == zero, table, "entry 0 is not the zero value")
         seen = {}
         for i, entry in enumerate(entries):
-            key = entry if table == "string_table" else entry.SerializeToString(deterministic=True)
+            key = entry if table == "string_table" else self.identity(entry)
             self.require(key not in seen, f"{table}[{i}]", f"duplicate of entry {seen.get(key)}")
             seen.setdefault(key, i)
+
+    @staticmethod
+    def identity(entry):
+        """Equal for entries that say the same: the order of attributes has no meaning."""
+        if "attribute_indices" not in entry.DESCRIPTOR.fields_by_name:
+            return entry.SerializeToString(deterministic=True)
+        same = type(entry)()
+        same.CopyFrom(entry)
+        same.attribute_indices[:] = sorted(same.attribute_indices)
+        return same.SerializeToString(deterministic=True)
+
+    def text(self, index):
+        """A string of the table; "" if there is none."""
+        table = self.dictionary.string_table
+        return table[index] if 0 <= index < len(table) else ""
 
     def check_attributes(self, indices, where):
         keys = set()
         for index in indices:
             if not self.refer("attribute_table", index, where):
                 continue
-            key = self.dictionary.attribute_table[index].key_strindex
+            key = self.text(self.dictionary.attribute_table[index].key_strindex)
             self.require(key not in keys, where, f"attribute key {key} stands twice")
             keys.add(key)
 
@@ -124,8 +145,10 @@ class Checker:
             where = f"location_table[{i}]"
             self.refer("mapping_table", location.mapping_index, where)
             self.check_attributes(location.attribute_indices, where)
+            self.check_address(location, where)
             for line in location.lines:
                 self.refer("function_table", line.function_index, where)
+                self.require(line.function_index != 0, where, "a line has no function")
                 self.require(line.line >= 0 and line.column >= 0, where, "negative line or column")
         for i, stack in enumerate(d.stack_table):
             for index in stack.location_indices:
@@ -136,13 +159,23 @@ class Checker:
             self.require(len(link.span_id) == 8 and any(link.span_id), where, "span_id is not 8 bytes or zero")
         self.used = kept
 
+    def check_address(self, location, where):
+        """Both are ELF addresses of the file. A return address may be the first one behind the mapping."""
+        if not 0 < location.mapping_index < len(self.dictionary.mapping_table):
+            return
+        mapping = self.dictionary.mapping_table[location.mapping_index]
+        if mapping.memory_limit != 0 and location.address != 0:
+            self.require(mapping.memory_start <= location.address <= mapping.memory_limit, where,
+                         f"address {location.address:#x} is outside its mapping, "
+                         f"{mapping.memory_start:#x} to {mapping.memory_limit:#x}")
+
     def check_resources(self):
         self.require(self.data.resource_profiles, "data", "has no resource_profiles")
         resources, ids = set(), set()
         for r, resource in enumerate(self.data.resource_profiles):
             where = f"resource_profiles[{r}]"
             self.check_literal(resource.resource.attributes, where)
-            key = tuple(sorted((a.key, a.value.SerializeToString()) for a in resource.resource.attributes))
+            key = tuple(sorted(a.SerializeToString() for a in resource.resource.attributes))
             self.require(key not in resources, where, "same resource as an earlier one")
             resources.add(key)
             self.require(resource.schema_url.startswith("https://opentelemetry.io/schemas/"), where, "no schema_url")
@@ -156,12 +189,19 @@ class Checker:
 
     def check_literal(self, attributes, where):
         """Resource and scope attributes: literal text, unique keys."""
-        keys = [attribute.key for attribute in attributes]
-        self.require(len(keys) == len(set(keys)), where, "an attribute key stands twice")
+        keys = set()
         for attribute in attributes:
-            self.require(attribute.key and not attribute.key_strindex, where, "attribute key is not literal text")
-            self.require(attribute.value.WhichOneof("value") != "string_value_strindex", where,
-                         f"the value of {attribute.key} is not literal")
+            if self.references and attribute.key_strindex:
+                self.refer("string_table", attribute.key_strindex, where)
+                key = self.text(attribute.key_strindex)
+            else:
+                key = attribute.key
+                self.require(not attribute.key_strindex, where, "attribute key is not literal text")
+            self.require(key, where, "an attribute has no key")
+            self.require(key not in keys, where, f"an attribute key stands twice: {key}")
+            keys.add(key)
+            self.require(self.references or attribute.value.WhichOneof("value") != "string_value_strindex", where,
+                         f"the value of {key} is not literal")
             self.check_value(attribute.value, where)
 
     def check_profile(self, profile, where, ids):
@@ -210,7 +250,7 @@ class Checker:
 
         def entries(table):
             rows = getattr(d, table)
-            return [rows[i] for i in sorted(used[table]) if i < len(rows)]
+            return [rows[i] for i in sorted(used[table]) if 0 <= i < len(rows)]
 
         for stack in entries("stack_table"):
             used["location_table"].update(stack.location_indices)
@@ -232,25 +272,32 @@ class Checker:
                 self.require(i in used[table], f"{table}[{i}]", "nothing refers to it")
 
 
-def check(data):
+def check(data, references=False, pyroscope=False):
     """The violations in a ProfilesData message, [] if there are none."""
-    return Checker(data).run()
+    faults = Checker(data, references).run()
+    if pyroscope and not faults:  # those rules follow indices
+        faults = pyroscope_rules.check(data)
+    return faults
 
 
-def check_bytes(content):
+def check_bytes(content, references=False, pyroscope=False):
     data = profiles_pb2.ProfilesData()
     try:
         data.ParseFromString(content)  # refuses text that is not UTF-8
     except DecodeError as error:
         return [f"no ProfilesData: {error}"]
-    return check(data)
+    return check(data, references, pyroscope)
 
 
-def main(paths):
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--references", action="store_true")
+    parser.add_argument("--pyroscope", action="store_true")
+    parser.add_argument("files", metavar="FILE", nargs="+", type=pathlib.Path)
+    options = parser.parse_args()
     failed = False
-    for path in paths:
-        with open(path, "rb") as file:
-            faults = check_bytes(file.read())
+    for path in options.files:
+        faults = check_bytes(path.read_bytes(), options.references, options.pyroscope)
         for fault in faults:
             print(f"{path}: {fault}")
         print(f"{path}: {len(faults)} violations" if faults else f"{path}: OK")
@@ -259,6 +306,4 @@ def main(paths):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2:
-        sys.exit(__doc__)
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())
