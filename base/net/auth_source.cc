@@ -30,7 +30,9 @@ class SecretHeader : public AuthSource {
 
   StatusOr<Authorization> Get(absl::Duration) override {
     const std::lock_guard lock(mutex_);
-    const Status renewed = file_.has_value() ? RenewFromFile() : value_.empty() ? Use(secret_, name_) : absl::OkStatus();
+    const Status renewed = file_.has_value() ? RenewFromFile()
+                           : value_.empty()  ? Use(secret_, name_)
+                                             : absl::OkStatus();
     // A token file that is gone or empty for a moment must not stop the telemetry: the last token is tried on.
     if (value_.empty()) return renewed;
     return Authorization{.value = value_, .fresh = true};
@@ -79,11 +81,10 @@ StatusOr<std::unique_ptr<AuthSource>> MakeBasic(const BasicAuthSettings& setting
   if (settings.username.find(':') != std::string::npos) return Invalid("basic auth: a username can't hold a colon");
   if (settings.password.empty() == settings.password_file.empty())
     return Invalid("basic auth: give exactly one of password and password_file");
-  return std::make_unique<SecretHeader>(
-      settings.password, settings.password_file, "basic auth: password",
-      [name = settings.username](const std::string& password) {
-        return "Basic " + absl::Base64Escape(name + ":" + password);
-      });
+  return std::make_unique<SecretHeader>(settings.password, settings.password_file, "basic auth: password",
+                                        [name = settings.username](const std::string& password) {
+                                          return "Basic " + absl::Base64Escape(name + ":" + password);
+                                        });
 }
 
 }  // namespace
@@ -96,7 +97,8 @@ StatusOr<std::string> CleanSecret(std::string_view text, std::string_view name) 
   return std::string(secret);
 }
 
-StatusOr<std::unique_ptr<AuthSource>> MakeAuthSource(const AuthSettings& settings, const TransportFactory& make_transport) {
+StatusOr<std::unique_ptr<AuthSource>> MakeAuthSource(const AuthSettings& settings,
+                                                     const TransportFactory& make_transport) {
   if (int{settings.bearer.has_value()} + int{settings.basic.has_value()} + int{settings.oauth2.has_value()} > 1)
     return Invalid("auth: give only one of bearer token, basic auth and OAuth2");
   std::unique_ptr<AuthSource> source;

@@ -36,7 +36,8 @@ using TransportFactory = std::function<StatusOr<std::unique_ptr<HttpTransport>>(
 
 // nullptr if `settings` ask for none. kInvalidArgument if they ask for several, lack something, or name a file that
 // can't be read.
-StatusOr<std::unique_ptr<AuthSource>> MakeAuthSource(const AuthSettings& settings, const TransportFactory& make_transport);
+StatusOr<std::unique_ptr<AuthSource>> MakeAuthSource(const AuthSettings& settings,
+                                                     const TransportFactory& make_transport);
 
 // A secret that a person or a tool wrote into a file: without white space around it. kInvalidArgument if it is empty
 // or holds control characters, which could break out of a header.

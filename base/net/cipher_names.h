@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The names of cipher suites: the Collector's configuration has those of Go's crypto/tls (which are IANA's), OpenSSL has
-// its own.
+// The names of cipher suites: the Collector's configuration has those of Go's crypto/tls (which are IANA's), OpenSSL
+// has its own.
 #pragma once
 
 #include <string>

@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "base/clock.h"
+#include "base/net/http2_session.h"
 
 namespace kiln {
 namespace {
@@ -20,11 +21,14 @@ CurlHandle::CurlHandle(std::shared_ptr<const TlsMaterial> material, bool http2)
 }
 
 CurlHandle::~CurlHandle() {
+  curl_multi_remove_handle(multi_, easy_);
   curl_easy_cleanup(easy_);
   curl_multi_cleanup(multi_);
 }
 
-std::unique_ptr<CurlHandle> CurlPool::Acquire(const std::shared_ptr<const TlsMaterial>& material, bool http2) {
+void CurlHandle::StartSession() { session_ = std::make_unique<Http2Session>(); }
+
+std::unique_ptr<CurlHandle> CurlPool::Acquire(const TlsMaterial& material, bool http2) {
   std::vector<std::unique_ptr<CurlHandle>> closed;  // after the lock: it may take a while
   std::unique_ptr<CurlHandle> found;
   {
@@ -32,7 +36,8 @@ std::unique_ptr<CurlHandle> CurlPool::Acquire(const std::shared_ptr<const TlsMat
     const uint64_t now_ns = MonotonicNs();
     std::vector<std::unique_ptr<CurlHandle>> kept;
     for (auto& handle : idle_) {
-      const bool usable = handle->material_->generation == material->generation && now_ns - handle->idle_since_ns_ < kMaxIdleNs;
+      const bool usable =
+          handle->material_->generation == material.generation && now_ns - handle->idle_since_ns_ < kMaxIdleNs;
       (usable ? kept : closed).push_back(std::move(handle));
     }
     idle_ = std::move(kept);
@@ -43,7 +48,7 @@ std::unique_ptr<CurlHandle> CurlPool::Acquire(const std::shared_ptr<const TlsMat
       break;
     }
   }
-  return found != nullptr ? std::move(found) : std::make_unique<CurlHandle>(material, http2);
+  return found;
 }
 
 void CurlPool::Release(std::unique_ptr<CurlHandle> handle) {

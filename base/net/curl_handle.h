@@ -13,6 +13,8 @@
 
 namespace kiln {
 
+class Http2Session;
+
 // One transfer at a time, with the connections (in practice one), name look-ups and TLS sessions that earlier transfers
 // left behind. Thread-compatible, but for Wake.
 class CurlHandle {
@@ -28,6 +30,11 @@ class CurlHandle {
   const TlsMaterial& material() const { return *material_; }
   bool http2() const { return http2_; }
 
+  // HTTP/2: the session on the connection that the easy handle has.
+  bool has_session() const { return session_ != nullptr; }
+  Http2Session& session() { return *session_; }
+  void StartSession();
+
   // Makes a wait for the network in another thread return. Thread-safe.
   void Wake() { curl_multi_wakeup(multi_); }
 
@@ -38,14 +45,15 @@ class CurlHandle {
   // A multi handle of its own instead of curl_easy_perform: its wait can be ended from outside.
   CURLM* multi_;
   CURL* easy_;
+  std::unique_ptr<Http2Session> session_;
   uint64_t idle_since_ns_ = 0;
 };
 
 // Idle handles. Latest first, so that the fewest connections stay in use. Thread-safe.
 class CurlPool {
  public:
-  // An idle handle of this state of the certificates, or a new one. Idle ones of other states are closed.
-  std::unique_ptr<CurlHandle> Acquire(const std::shared_ptr<const TlsMaterial>& material, bool http2);
+  // An idle handle of this state of the certificates, nullptr if there is none. Idle ones of other states are closed.
+  std::unique_ptr<CurlHandle> Acquire(const TlsMaterial& material, bool http2);
   // Takes a handle back after its transfer.
   void Release(std::unique_ptr<CurlHandle> handle);
 

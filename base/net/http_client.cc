@@ -13,6 +13,7 @@
 #include "base/net/auth_source.h"
 #include "base/net/curl_handle.h"
 #include "base/net/curl_transfer.h"
+#include "base/net/http2_transfer.h"
 #include "base/net/proxy.h"
 #include "base/net/tls_material.h"
 
@@ -109,25 +110,69 @@ class CurlTransport : public HttpTransport {
     const std::string proxy = proxy_.For(url.tls || request.http2_only, url.host, url.port);
 
     const TlsSource::State tls = tls_->Current();
-    std::unique_ptr<CurlHandle> handle = pool_.Acquire(tls.material, request.http2_only);
-    {
-      const std::lock_guard lock(mutex_);
-      active_.insert(handle.get());
-    }
     HttpRequest timed = request;
     timed.timeout = timeout;
-    StatusOr<HttpResponse> response = RunTransfer(
-        *handle, timed, url, {.user_agent = user_agent_, .proxy = proxy, .headers = std::move(headers)}, cancelled_);
-    {
-      const std::lock_guard lock(mutex_);
-      active_.erase(handle.get());
-    }
-    pool_.Release(std::move(handle));
+    const TransferOptions options{.user_agent = user_agent_, .proxy = proxy, .headers = std::move(headers)};
+    const StatusOr<HttpResponse> response = request.http2_only ? SendByHttp2(timed, url, options, tls.material)
+                                                               : SendByHttp1(timed, url, options, tls.material);
     if (!response.ok() && url.tls && !tls.reload.ok())
       return Status(response.status().code(), fmt::format("{} (changed certificate files are not in use: {})",
                                                           Message(response.status()), Message(tls.reload)));
     return response;
   }
+
+  using Material = std::shared_ptr<const TlsMaterial>;
+
+  StatusOr<HttpResponse> SendByHttp1(const HttpRequest& request, const UrlParts& url, const TransferOptions& options,
+                                     const Material& material) {
+    std::unique_ptr<CurlHandle> handle = pool_.Acquire(*material, false);
+    if (handle == nullptr) handle = std::make_unique<CurlHandle>(material, false);
+    StatusOr<HttpResponse> response;
+    {
+      const Active active(*this, *handle);
+      response = RunTransfer(*handle, request, url, options, cancelled_);
+    }
+    pool_.Release(std::move(handle));
+    return response;
+  }
+
+  StatusOr<HttpResponse> SendByHttp2(const HttpRequest& request, const UrlParts& url, const TransferOptions& options,
+                                     const Material& material) {
+    const uint64_t start_ns = MonotonicNs();
+    while (true) {
+      // Idle connections may all be dead, as after a restart of the server; each is found out at once.
+      std::unique_ptr<CurlHandle> handle = pool_.Acquire(*material, true);
+      if (handle == nullptr) handle = std::make_unique<CurlHandle>(material, true);
+      HttpRequest timed = request;
+      timed.timeout -= absl::Nanoseconds(MonotonicNs() - start_ns);
+      Http2Result result{.response = HttpResponse()};
+      {
+        const Active active(*this, *handle);
+        result = RunHttp2Transfer(*handle, timed, url, options, cancelled_);
+      }
+      if (result.keep) pool_.Release(std::move(handle));
+      if (!result.again) return std::move(result.response);
+    }
+  }
+
+  // While it lives, Cancel wakes the handle.
+  class Active {
+   public:
+    Active(CurlTransport& transport, CurlHandle& handle) : transport_(transport), handle_(handle) {
+      const std::lock_guard lock(transport_.mutex_);
+      transport_.active_.insert(&handle_);
+    }
+    ~Active() {
+      const std::lock_guard lock(transport_.mutex_);
+      transport_.active_.erase(&handle_);
+    }
+    Active(const Active&) = delete;
+    Active& operator=(const Active&) = delete;
+
+   private:
+    CurlTransport& transport_;
+    CurlHandle& handle_;
+  };
 
   const CurlLibrary library_;
   const std::string user_agent_;

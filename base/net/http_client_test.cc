@@ -11,13 +11,13 @@
 namespace kiln {
 namespace {
 
-using testing::TestAnswer;
-using testing::TestRequest;
-using testing::TestServer;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::Pair;
+using testing::TestAnswer;
+using testing::TestRequest;
+using testing::TestServer;
 using Fault = TestAnswer::Fault;
 
 std::unique_ptr<HttpTransport> MakeClient(const HttpClientSettings& settings = {}) {
@@ -142,7 +142,8 @@ TEST(HttpClient, TellsOfFaultsAsUnavailable) {
       EXPECT_EQ(response.status().code(), absl::StatusCode::kUnavailable) << response.status();
     }
   }
-  for (const char* garbage : {"", "\r\n\r\n", "SSH-2.0-OpenSSH\r\n", "HTTP/1.1 \x1b[31m\r\n\r\n", "HTTP/9.9 200 OK\r\n\r\n"}) {
+  for (const char* garbage :
+       {"", "\r\n\r\n", "SSH-2.0-OpenSSH\r\n", "HTTP/1.1 \x1b[31m\r\n\r\n", "HTTP/9.9 200 OK\r\n\r\n"}) {
     TestServer server({.handler = Always({.body = garbage, .fault = Fault::kRaw})});
     const auto response = MakeClient()->Send({.url = server.Url(), .body = "x"});
     EXPECT_EQ(response.status().code(), absl::StatusCode::kUnavailable) << garbage << " " << response.status();
@@ -177,7 +178,8 @@ TEST(HttpClient, IsCancelledFromAnotherThread) {
   const auto client = MakeClient();
   std::vector<std::thread> senders;
   for (int i = 0; i < 3; i++)
-    senders.emplace_back([&] { EXPECT_EQ(client->Send({.url = server.Url()}).status().code(), absl::StatusCode::kCancelled); });
+    senders.emplace_back(
+        [&] { EXPECT_EQ(client->Send({.url = server.Url()}).status().code(), absl::StatusCode::kCancelled); });
   server.WaitForRequests(3);
   client->Cancel();
   for (std::thread& sender : senders) sender.join();
@@ -286,7 +288,8 @@ TEST(HttpClient, SaysSoWhenTheServerDoesNotSpeakHttp2) {
 
 TEST(HttpClient, RefusesUrlsWithoutShowingThem) {
   const auto client = MakeClient();
-  for (const char* url : {"", "ftp://u:secret@h/", "unix:///run/secret", "http://", "http://u:secret@[::1/", "secret"}) {
+  for (const char* url :
+       {"", "ftp://u:secret@h/", "unix:///run/secret", "http://", "http://u:secret@[::1/", "secret"}) {
     const Status status = client->Send({.url = url}).status();
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << url;
     EXPECT_THAT(Message(status), Not(HasSubstr("secret")));
@@ -294,7 +297,8 @@ TEST(HttpClient, RefusesUrlsWithoutShowingThem) {
 }
 
 TEST(HttpClient, RefusesHeadersThatWouldBreakTheRequest) {
-  for (const auto& header : {std::pair<std::string, std::string>{"a b", "x"}, {"", "x"}, {"a", "se\r\ncret"}, {"a:", "x"}}) {
+  for (const auto& header :
+       {std::pair<std::string, std::string>{"a b", "x"}, {"", "x"}, {"a", "se\r\ncret"}, {"a:", "x"}}) {
     const Status status = MakeHttpTransport({.headers = {header}}, "x").status();
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
     EXPECT_THAT(Message(status), Not(HasSubstr("cret")));

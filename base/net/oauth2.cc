@@ -56,7 +56,8 @@ std::string ErrorText(const HttpResponse& response, const std::string& secret) {
     }
   }
   if (text.empty()) return "";
-  return ": " + Excerpt(absl::StrReplaceAll(text, {{secret, "[secret]"}, {FormEncode(secret), "[secret]"}}), kMaxErrorBytes);
+  return ": " +
+         Excerpt(absl::StrReplaceAll(text, {{secret, "[secret]"}, {FormEncode(secret), "[secret]"}}), kMaxErrorBytes);
 }
 
 class OAuth2Source : public AuthSource {
@@ -174,7 +175,8 @@ class OAuth2Source : public AuthSource {
       headers.emplace_back("authorization",
                            "Basic " + absl::Base64Escape(FormEncode(client.id) + ":" + FormEncode(client.secret)));
     }
-    return transport_->Send({.url = settings_.token_url, .headers = std::move(headers), .body = form, .timeout = timeout});
+    return transport_->Send(
+        {.url = settings_.token_url, .headers = std::move(headers), .body = form, .timeout = timeout});
   }
 
   // Of the token endpoint, for messages: no path, no credentials.

@@ -58,7 +58,8 @@ Status CheckKeyPair(std::string_view cert_pem, std::string_view cert_name, std::
   }
   const bool fits = X509_check_private_key(certificate.get(), key.get()) == 1;
   ERR_clear_error();
-  if (!fits) return Invalid(key_name, fmt::format("the private key does not belong to the certificate of {}", cert_name));
+  if (!fits)
+    return Invalid(key_name, fmt::format("the private key does not belong to the certificate of {}", cert_name));
   return absl::OkStatus();
 }
 

@@ -65,7 +65,8 @@ std::optional<std::string_view> WithoutPort(std::string_view entry, int port) {
     number = entry.substr(colon + 1);
   }
   int wanted = 0;
-  if (!number.empty() && (!absl::SimpleAtoi(absl::string_view(number.data(), number.size()), &wanted) || wanted != port))
+  if (!number.empty() &&
+      (!absl::SimpleAtoi(absl::string_view(number.data(), number.size()), &wanted) || wanted != port))
     return std::nullopt;
   return host;
 }
@@ -98,9 +99,10 @@ StatusOr<std::string> CheckedProxy(std::string_view name, const std::string& url
   const std::string_view rest = std::string_view(url).substr(colon == std::string::npos ? 0 : colon + 3);
   const bool has_host = !rest.substr(rest.rfind('@') + 1).empty();
   if ((scheme != "http" && scheme != "https" && scheme != "socks5" && scheme != "socks5h") || !has_host) {
-    return Error(absl::StatusCode::kInvalidArgument,
-                 "{}: not a proxy's URL; it has the form http://[user:password@]host:port, also with https, socks5, socks5h",
-                 name);
+    return Error(
+        absl::StatusCode::kInvalidArgument,
+        "{}: not a proxy's URL; it has the form http://[user:password@]host:port, also with https, socks5, socks5h",
+        name);
   }
   return url;
 }
@@ -127,8 +129,10 @@ StatusOr<ProxyChooser> ProxyChooser::Make(const std::string& proxy_url, const En
     const std::string value = environment(upper);
     return value.empty() ? environment(lower) : value;
   };
-  KILN_ASSIGN_OR_RETURN(chooser.https_, CheckedProxy("HTTPS_PROXY of the environment", read("HTTPS_PROXY", "https_proxy"), false));
-  KILN_ASSIGN_OR_RETURN(chooser.http_, CheckedProxy("HTTP_PROXY of the environment", read("HTTP_PROXY", "http_proxy"), false));
+  KILN_ASSIGN_OR_RETURN(chooser.https_,
+                        CheckedProxy("HTTPS_PROXY of the environment", read("HTTPS_PROXY", "https_proxy"), false));
+  KILN_ASSIGN_OR_RETURN(chooser.http_,
+                        CheckedProxy("HTTP_PROXY of the environment", read("HTTP_PROXY", "http_proxy"), false));
   chooser.no_proxy_ = read("NO_PROXY", "no_proxy");
   return chooser;
 }

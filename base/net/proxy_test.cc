@@ -19,7 +19,8 @@ ProxyChooser::Environment Variables(std::map<std::string, std::string> variables
 }
 
 TEST(ProxyChooser, TakesTheConfiguredOneAlways) {
-  const auto chooser = ProxyChooser::Make("http://proxy:3128", Variables({{"HTTPS_PROXY", "http://other"}, {"NO_PROXY", "*"}}));
+  const auto chooser =
+      ProxyChooser::Make("http://proxy:3128", Variables({{"HTTPS_PROXY", "http://other"}, {"NO_PROXY", "*"}}));
   ASSERT_TRUE(chooser.ok());
   EXPECT_EQ(chooser->For(true, "collector", 4317), "http://proxy:3128");
   EXPECT_EQ(chooser->For(false, "127.0.0.1", 4318), "http://proxy:3128");

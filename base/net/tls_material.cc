@@ -23,7 +23,8 @@ Status CheckCombination(const TlsClientSettings& tls) {
   if (!tls.key_file.empty() && !tls.key_pem.empty()) return Invalid("tls: give key_file or key_pem, not both");
   const bool has_cert = !tls.cert_file.empty() || !tls.cert_pem.empty();
   const bool has_key = !tls.key_file.empty() || !tls.key_pem.empty();
-  if (has_cert != has_key) return Invalid("tls: a client certificate needs both cert_file (cert_pem) and key_file (key_pem)");
+  if (has_cert != has_key)
+    return Invalid("tls: a client certificate needs both cert_file (cert_pem) and key_file (key_pem)");
   KILN_RETURN_IF_ERROR(CheckVersion("min_version", tls.min_version, true));
   KILN_RETURN_IF_ERROR(CheckVersion("max_version", tls.max_version, true));
   if (tls.min_version == "1.3" && tls.max_version == "1.2") return Invalid("tls: min_version is above max_version");
@@ -62,7 +63,8 @@ StatusOr<std::unique_ptr<TlsSource>> TlsSource::Make(const TlsClientSettings& se
   std::unique_ptr<TlsSource> source(new TlsSource(settings));
   // Who names suites of TLS 1.3 only wants no others; OpenSSL would go on offering all of TLS 1.2.
   if (ciphers.tls12.empty() && !ciphers.tls13.empty()) {
-    if (source->fixed_.max_tls12) return Invalid("tls.cipher_suites: none of them belongs to TLS 1.2, which is max_version");
+    if (source->fixed_.max_tls12)
+      return Invalid("tls.cipher_suites: none of them belongs to TLS 1.2, which is max_version");
     source->fixed_.min_tls13 = true;
   }
   source->fixed_.ciphers = std::move(ciphers);
@@ -87,7 +89,8 @@ Status TlsSource::Reload() {
   for (auto [file, key] : {std::pair(&ca_, "ca"), std::pair(&cert_, "cert"), std::pair(&key_, "key")}) {
     if (!file->has_value()) continue;
     // Whether it changed is seen below, against what is in use: a pair that did not fit may do so now, or never again.
-    if (const Status read = (*file)->Refresh().status(); !read.ok()) return Annotate(read, fmt::format("tls.{}_file", key));
+    if (const Status read = (*file)->Refresh().status(); !read.ok())
+      return Annotate(read, fmt::format("tls.{}_file", key));
   }
   const std::string& ca = Text(ca_, settings_.ca_pem);
   const std::string& cert = Text(cert_, settings_.cert_pem);

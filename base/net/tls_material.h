@@ -18,9 +18,9 @@ namespace kiln {
 
 // One state of the files. Immutable.
 struct TlsMaterial {
-  uint64_t generation = 0;           // another one for each other content
-  std::string ca_pem;                // "" = the system's
-  std::string cert_pem, key_pem;     // both or none
+  uint64_t generation = 0;        // another one for each other content
+  std::string ca_pem;             // "" = the system's
+  std::string cert_pem, key_pem;  // both or none
   CipherLists ciphers;
   bool min_tls13 = false;
   bool max_tls12 = false;

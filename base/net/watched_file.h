@@ -10,10 +10,10 @@
 
 namespace kiln {
 
-// A small regular file (a certificate, a token) whose content is wanted again and again and may be replaced at any time:
-// by a rename, by a link that turns to another folder (Kubernetes secrets), or in place. Looking costs one stat(2); the
-// file is read again only if that tells of a change, or if the file is so fresh that a second change within the same
-// tick of its time stamp would not show. Thread-compatible.
+// A small regular file (a certificate, a token) whose content is wanted again and again and may be replaced at any
+// time: by a rename, by a link that turns to another folder (Kubernetes secrets), or in place. Looking costs one
+// stat(2); the file is read again only if that tells of a change, or if the file is so fresh that a second change
+// within the same tick of its time stamp would not show. Thread-compatible.
 class WatchedFile {
  public:
   WatchedFile(std::string path, size_t limit_bytes) : path_(std::move(path)), limit_bytes_(limit_bytes) {}

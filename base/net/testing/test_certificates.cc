@@ -70,14 +70,15 @@ TestCertificate Make(const Wanted& wanted, const TestCertificate* issuer) {
   X509_gmtime_adj(X509_getm_notAfter(certificate.get()), wanted.expired ? -kDay : kDay);
   X509_set_pubkey(certificate.get(), key.get());
   X509_NAME* name = X509_get_subject_name(certificate.get());
-  X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, reinterpret_cast<const unsigned char*>(wanted.common_name.c_str()),
-                             -1, -1, 0);
+  X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8,
+                             reinterpret_cast<const unsigned char*>(wanted.common_name.c_str()), -1, -1, 0);
   const Ptr<X509> issuer_certificate = issuer == nullptr ? nullptr : ReadCertificate(issuer->cert_pem);
   const Ptr<EVP_PKEY> issuer_key = issuer == nullptr ? nullptr : ReadKey(issuer->key_pem);
   X509* by = issuer == nullptr ? certificate.get() : issuer_certificate.get();
   X509_set_issuer_name(certificate.get(), X509_get_subject_name(by));
   AddExtension(certificate.get(), by, NID_basic_constraints, issuer == nullptr ? "critical,CA:TRUE" : "CA:FALSE");
-  if (!wanted.alternative_names.empty()) AddExtension(certificate.get(), by, NID_subject_alt_name, wanted.alternative_names);
+  if (!wanted.alternative_names.empty())
+    AddExtension(certificate.get(), by, NID_subject_alt_name, wanted.alternative_names);
   Require(X509_sign(certificate.get(), issuer == nullptr ? key.get() : issuer_key.get(), EVP_sha256()) > 0);
 
   const Ptr<BIO> cert_text(BIO_new(BIO_s_mem())), key_text(BIO_new(BIO_s_mem()));

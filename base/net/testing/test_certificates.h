@@ -19,8 +19,8 @@ class TestAuthority {
   const std::string& cert_pem() const { return own_.cert_pem; }
 
   // For a server or a client. `hosts`: DNS names and IP addresses.
-  TestCertificate Issue(const std::string& common_name, const std::vector<std::string>& hosts = {"127.0.0.1", "localhost"},
-                        bool expired = false) const;
+  TestCertificate Issue(const std::string& common_name,
+                        const std::vector<std::string>& hosts = {"127.0.0.1", "localhost"}, bool expired = false) const;
 
  private:
   std::string name_;

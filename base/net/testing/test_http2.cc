@@ -149,7 +149,8 @@ class Connection {
     std::vector<nghttp2_nv> headers = {Pair(status_name, status)};
     for (const auto& [name, value] : stream.answer.headers) headers.push_back(Pair(name, value));
     nghttp2_data_provider body{.source = {}, .read_callback = &Connection::ReadBody};
-    const bool headers_only = stream.answer.body.empty() && stream.answer.trailers.empty() && stream.answer.fault == Fault::kNone;
+    const bool headers_only =
+        stream.answer.body.empty() && stream.answer.trailers.empty() && stream.answer.fault == Fault::kNone;
     nghttp2_submit_response(session_, id, headers.data(), headers.size(), headers_only ? nullptr : &body);
   }
 

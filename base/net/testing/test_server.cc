@@ -5,6 +5,7 @@
 #include <absl/strings/numbers.h>
 #include <arpa/inet.h>
 #include <fmt/format.h>
+#include <netinet/tcp.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <signal.h>
@@ -36,7 +37,8 @@ std::shared_ptr<SSL_CTX> MakeContext(const TestTls& tls, bool http2) {
   BIO* key = BIO_new_mem_buf(tls.certificate.key_pem.data(), -1);
   X509* certificate = PEM_read_bio_X509(cert, nullptr, nullptr, nullptr);
   EVP_PKEY* private_key = PEM_read_bio_PrivateKey(key, nullptr, nullptr, nullptr);
-  if (SSL_CTX_use_certificate(context.get(), certificate) != 1 || SSL_CTX_use_PrivateKey(context.get(), private_key) != 1)
+  if (SSL_CTX_use_certificate(context.get(), certificate) != 1 ||
+      SSL_CTX_use_PrivateKey(context.get(), private_key) != 1)
     std::abort();
   X509_free(certificate);
   EVP_PKEY_free(private_key);
@@ -69,6 +71,10 @@ std::string ReadHead(TestSocket& socket, std::string& rest) {
     const size_t got = socket.Read(buffer.data(), buffer.size());
     if (got == 0) return "";
     rest.append(buffer.data(), got);
+    if (rest[0] < 'A' || rest[0] > 'Z') {  // a TLS handshake
+      socket.Write("HTTP/1.1 400 Bad Request\r\n\r\n");
+      return "";
+    }
   }
 }
 
@@ -113,7 +119,8 @@ TestServer::TestServer(Options options) : options_(std::move(options)) {
   sockaddr_in address{.sin_family = AF_INET};
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   socklen_t size = sizeof(address);
-  if (::bind(listener_.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0 || ::listen(listener_.get(), 64) != 0 ||
+  if (::bind(listener_.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0 ||
+      ::listen(listener_.get(), 64) != 0 ||
       ::getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&address), &size) != 0)
     std::abort();
   port_ = ntohs(address.sin_port);
@@ -158,9 +165,12 @@ void TestServer::Accept() {
     UniqueFd fd(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
     if (stopping_ || fd.get() < 0) return;
     const int number = ++connections_;
+    const int on = 1;
+    ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     const std::lock_guard lock(mutex_);
     open_.insert(fd.get());
-    threads_.emplace_back([this, number, moved = std::make_shared<UniqueFd>(std::move(fd))] { Serve(std::move(*moved), number); });
+    threads_.emplace_back(
+        [this, number, moved = std::make_shared<UniqueFd>(std::move(fd))] { Serve(std::move(*moved), number); });
   }
 }
 
@@ -208,7 +218,8 @@ void TestServer::ServeHttp1(TestSocket& socket, int number) {
     request.connection = number;
     request.peer_name = socket.PeerName();
     size_t length = 0;
-    if (const std::string text = request.Header("content-length"); !text.empty() && !absl::SimpleAtoi(text, &length)) return;
+    if (const std::string text = request.Header("content-length"); !text.empty() && !absl::SimpleAtoi(text, &length))
+      return;
     while (rest.size() < length) {
       const size_t got = socket.Read(buffer.data(), buffer.size());
       if (got == 0) return;

@@ -63,9 +63,10 @@ class TestServer {
   struct Options {
     Handler handler;  // called on the connections' threads
     std::optional<TestTls> tls;
-    bool http2 = false;         // HTTP/2 only: by ALPN, or from the first byte
-    bool answer_early = false;  // HTTP/2: on the request's headers, without reading its body (grpc-go on large messages)
-    int tunnel_port = 0;        // CONNECT that the handler answers by 200 leads to this port, whatever it names
+    bool http2 = false;  // HTTP/2 only: by ALPN, or from the first byte
+    bool answer_early =
+        false;            // HTTP/2: on the request's headers, without reading its body (grpc-go on large messages)
+    int tunnel_port = 0;  // CONNECT that the handler answers by 200 leads to this port, whatever it names
   };
 
   explicit TestServer(Options options);
