@@ -12,6 +12,7 @@ import collections
 import dataclasses
 import struct
 import threading
+import traceback
 import urllib.parse
 import zlib
 
@@ -236,7 +237,11 @@ class Server:
         fault = self._take_fault(request.path) or Fault()
         response = None
         if fault.after_handling or not (fault.response or fault.reset):
-            response = self.handler(request)
+            try:
+                response = self.handler(request)
+            except Exception:  # a fault of the stand-in: said, and never taken for a broken connection
+                traceback.print_exc()
+                response = text(500, f"the stand-in failed:\n{traceback.format_exc()}")
         if fault.delay_seconds:
             await asyncio.sleep(fault.delay_seconds)
         response = None if fault.reset else fault.response or response

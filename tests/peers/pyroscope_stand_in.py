@@ -58,9 +58,7 @@ class StandIn:
 
     def tenant(self, request):
         """What is stored for who asks."""
-        name = request.headers.get("x-scope-orgid", "") if self.multitenant else "anonymous"
-        if not name:
-            raise Refused("unauthenticated", "no org id")
+        name = request.headers["x-scope-orgid"] if self.multitenant else "anonymous"
         if name not in self.tenants:
             self.tenants[name] = pyroscope_ingest.Ingest(Store(), self.limits, **self.options)
         return self.tenants[name]
@@ -71,6 +69,8 @@ class StandIn:
         if request.path == "/stand-in/fail":
             self.server.fail(*(fault_of(**fault) for fault in json.loads(request.body)))
             return Response()
+        if self.multitenant and not request.headers.get("x-scope-orgid"):
+            return connect_error("unauthenticated", "no org id")  # even to a gRPC call
         if request.path in (OTLP_HTTP, OTLP_GRPC):
             return self.otlp_grpc(request) if request.is_grpc() else self.otlp_http(request)
         if request.path == PUSH and request.is_grpc():
@@ -82,13 +82,9 @@ class StandIn:
         return text(404, "404 page not found")
 
     def otlp_http(self, request):
-        kind = request.headers.get("content-type", "")
-        try:
-            tenant = self.tenant(request)
-        except Refused as error:
-            return text(401, str(error))
+        kind, tenant = request.headers.get("content-type", ""), self.tenant(request)
         if request.method != "POST":
-            return text(405, "")
+            return Response(405)
         if kind not in ("application/json", "application/x-protobuf", "application/protobuf"):
             return text(415, f"Unsupported Content-Type: {kind}")
         too_large = text(413, f"profile payload size exceeds limit of {self.limits.body_bytes / 1e6:.0f} MB")
@@ -196,7 +192,7 @@ def connect(request, message_type, call):
 
 def connect_error(code, message):
     return Response(CONNECT_STATUS[code], {"content-type": "application/json"},
-                    json.dumps({"code": code, "message": message}).encode())
+                    json.dumps({"code": code, "message": message}, separators=(",", ":")).encode())
 
 
 def fault_of(status=None, body="", headers=None, grpc_status=None, retry_delay=None, reset=False, delay=0, after=False,
