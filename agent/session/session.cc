@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 
@@ -31,6 +32,24 @@ constexpr std::chrono::milliseconds kPrepareTime(200);
 void RaisePriority() {
   const auto thread = static_cast<id_t>(::gettid());
   (void)::setpriority(PRIO_PROCESS, thread, ::getpriority(PRIO_PROCESS, thread) + kNice);
+}
+
+// Less would be used up by the directories of a few large files.
+constexpr uint64_t kMinTableBytes = uint64_t{2} << 20;
+
+// `map_bytes` is what the maps take without tables.
+StatusOr<UnwinderOptions> UnwinderOptionsFor(const SessionOptions& options, uint64_t map_bytes) {
+  UnwinderOptions unwinder = options.unwinder;
+  if (options.bpf_memory_bytes == 0) return unwinder;
+  if (options.bpf_memory_bytes < map_bytes + kMinTableBytes) {
+    return Error(absl::StatusCode::kInvalidArgument,
+                 "{:.1f} MiB are too little for BPF maps: on this machine the rings and what is kept per CPU take {:.1f} "
+                 "MiB at {} Hz, and unwind tables at least {} MiB",
+                 static_cast<double>(options.bpf_memory_bytes) / 1048576.0, static_cast<double>(map_bytes) / 1048576.0,
+                 options.sampler.frequency_hz, kMinTableBytes >> 20);
+  }
+  unwinder.memory_bytes = std::min(unwinder.memory_bytes, options.bpf_memory_bytes - map_bytes);
+  return unwinder;
 }
 
 }  // namespace
@@ -120,21 +139,32 @@ Session::Session(const SessionOptions& options)
 Session::~Session() { (void)Stop(); }
 
 StatusOr<std::unique_ptr<Session>> Session::Start(const SessionOptions& options) {
+  KILN_ASSIGN_OR_RETURN(std::unique_ptr<Session> session, Open(options));
+  KILN_RETURN_IF_ERROR(session->Begin());
+  return session;
+}
+
+StatusOr<std::unique_ptr<Session>> Session::Open(const SessionOptions& options) {
   KILN_ASSIGN_OR_RETURN(Sampler sampler, Sampler::Load(options.sampler));
+  KILN_ASSIGN_OR_RETURN(const UnwinderOptions unwinder_options, UnwinderOptionsFor(options, sampler.map_bytes()));
   for (const Pid target : options.targets) KILN_RETURN_IF_ERROR(sampler.AddTarget(target));
   std::unique_ptr<Session> session(new Session(options));
   KILN_ASSIGN_OR_RETURN(session->collector_, Collector::Open(std::move(sampler)));
   session->system_.SetCollector(session->collector_.get());
   session->kernel_tables_ = std::make_unique<SamplerTables>(session->collector_->sampler());
   session->unwinder_ =
-      std::make_unique<Unwinder>(*session->kernel_tables_, session->processes_, session->locator_, options.unwinder,
+      std::make_unique<Unwinder>(*session->kernel_tables_, session->processes_, session->locator_, unwinder_options,
                                  [collector = session->collector_.get()] { collector->Wake(); });
   // Once events come, so that none is missed between the maps and the first event.
   for (const Pid target : options.targets) session->processes_.Preload(target);
-  session->PrepareTables();
-  KILN_RETURN_IF_ERROR(session->collector_->StartSampling());
-  session->thread_ = std::thread([raw = session.get()] { raw->Run(); });
   return session;
+}
+
+Status Session::Begin() {
+  PrepareTables();
+  KILN_RETURN_IF_ERROR(collector_->StartSampling());
+  thread_ = std::thread([this] { Run(); });
+  return absl::OkStatus();
 }
 
 void Session::PrepareTables() {

@@ -47,6 +47,8 @@ class IdentitySource {
 struct SessionOptions {
   SamplerOptions sampler;
   UnwinderOptions unwinder;
+  // Of all BPF maps together; what they leave is the most that unwinder.memory_bytes may be. 0 = no limit.
+  uint64_t bpf_memory_bytes = 0;
   std::vector<Pid> targets;  // with sampler.filter_pids: the roots of the process trees
   // The process that will exec the command: its samples before the exec are kiln's own work, and are left out.
   std::optional<Pid> command;
@@ -91,7 +93,11 @@ struct SessionStatus {
 // collector's thread's tables may be read after Stop only.
 class Session {
  public:
+  // Open and Begin.
   static StatusOr<std::unique_ptr<Session>> Start(const SessionOptions& options);
+  // Everything but sampling: what can be refused is refused here.
+  static StatusOr<std::unique_ptr<Session>> Open(const SessionOptions& options);
+  Status Begin();
   ~Session();
 
   struct Progress {

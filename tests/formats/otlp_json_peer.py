@@ -12,17 +12,15 @@ import random
 import sys
 import tempfile
 
-import peers
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "peers"))
+import peers  # noqa: E402
 
-try:
-    from google.protobuf.descriptor import FieldDescriptor as F
-    from opentelemetry.proto.collector.logs.v1 import logs_service_pb2
-    from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
-    from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
-    from opentelemetry.proto.collector.profiles.v1development import profiles_service_pb2
-except ImportError:
-    python = str(peers.python_with(peers.OPENTELEMETRY_PROTO))
-    os.execv(python, [python, *sys.argv])
+peers.need_python()
+from google.protobuf.descriptor import FieldDescriptor as F  # noqa: E402
+from opentelemetry.proto.collector.logs.v1 import logs_service_pb2  # noqa: E402
+from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2  # noqa: E402
+from opentelemetry.proto.collector.profiles.v1development import profiles_service_pb2  # noqa: E402
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2  # noqa: E402
 
 REQUESTS = {
     "traces": trace_service_pb2.ExportTraceServiceRequest,
