@@ -143,6 +143,9 @@ TEST_F(IdentityTest, CutsLongValuesBetweenCharacters) {
   SetEnvironment(Pid{7}, {"LONG=" + text + "\xc3\xa9" + "y"});
   EXPECT_EQ(Value(Read(Pid{7}), "process.environment_variable.LONG"), text);
   EXPECT_EQ(Reader().metrics().shortened.value(), 1);
+  SetEnvironment(Pid{7}, {"LONG=" + std::string(100'000, 'x')});
+  EXPECT_EQ(Value(Read(Pid{7}), "process.environment_variable.LONG").size(), 2048u);
+  EXPECT_EQ(Reader().metrics().shortened.value(), 2);
   SetEnvironment(Pid{7}, {"OTEL_RESOURCE_ATTRIBUTES=" + std::string(1025, 'k') + "=v"});
   const ProcessIdentity identity = Read(Pid{7});
   EXPECT_THAT(Keys(identity.attributes), Not(::testing::Contains(HasSubstr("kkk"))));
