@@ -133,7 +133,9 @@ ProcessIdentity IdentityReader::Inherit(const ProcessIdentity& parent, const Kno
 ProcessIdentity IdentityReader::Describe(const ProcessFacts& facts) {
   const CgroupFacts& cgroup = facts.cgroup;
   Attributes environment = FromEnvironment(facts);
-  const ServiceName service = ChooseServiceName(facts, environment, options_.systemd_unit_as_service);
+  const ServiceName service = ChooseServiceName(
+      facts, environment,
+      {.otel_environment = options_.otel_environment, .systemd_unit = options_.systemd_unit_as_service});
 
   // What kiln found out itself, in two parts between which the rest of the environment stands. Whoever sets the
   // environment of a process can't make it another process, container or host.

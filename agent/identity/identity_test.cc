@@ -117,8 +117,10 @@ TEST_F(IdentityTest, ReadsNoEnvironmentUnlessAsked) {
   EXPECT_EQ(Value(Read(Pid{7}), "service.name"), "app");
   reader_.reset();
   // As plain variables they may be asked for all the same.
-  options_.environment_variables = {"OTEL_RESOURCE_ATTRIBUTES"};
+  options_.environment_variables = {"OTEL_RESOURCE_ATTRIBUTES", "OTEL_SERVICE_NAME"};
   const ProcessIdentity identity = Read(Pid{7});
+  EXPECT_EQ(Value(identity, "service.name"), "app");
+  EXPECT_EQ(Value(identity, "process.environment_variable.OTEL_SERVICE_NAME"), "s");
   EXPECT_EQ(Value(identity, "process.environment_variable.OTEL_RESOURCE_ATTRIBUTES"), "a=b");
   EXPECT_EQ(Value(identity, "a"), "(none)");
 }
