@@ -47,7 +47,7 @@ class IdentityTest : public ::testing::Test {
     const Attribute* attribute = Find(identity.attributes, key);
     return attribute != nullptr ? TextOf(*attribute) : "(none)";
   }
-  void SetEnvironment(Pid pid, std::vector<std::string> variables) {
+  void SetEnvironment(Pid pid, const std::vector<std::string>& variables) {
     std::string text;
     for (const std::string& variable : variables) text += variable + '\0';
     proc_.Write(pid, "environ", text);
