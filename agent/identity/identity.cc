@@ -133,7 +133,9 @@ ProcessIdentity IdentityReader::Inherit(const ProcessIdentity& parent, const Kno
 ProcessIdentity IdentityReader::Describe(const ProcessFacts& facts) {
   const CgroupFacts& cgroup = facts.cgroup;
   Attributes environment = FromEnvironment(facts);
-  const ServiceName service = ChooseServiceName(facts, environment, options_.systemd_unit_as_service);
+  const ServiceName service = ChooseServiceName(
+      facts, environment,
+      {.otel_environment = options_.otel_environment, .systemd_unit = options_.systemd_unit_as_service});
 
   // What kiln found out itself, in two parts between which the rest of the environment stands. Whoever sets the
   // environment of a process can't make it another process, container or host.
@@ -164,7 +166,12 @@ ProcessIdentity IdentityReader::Describe(const ProcessFacts& facts) {
   for (const std::string& name : options_.environment_variables) {
     const std::string key = std::string(otlp::kProcessEnvironmentVariable) + name;
     const std::string* value = FindVariable(facts.environment, name);
-    if (value != nullptr && Find(variables, key) == nullptr) Add(variables, key, redactor_.Variable(name, *value));
+    if (value == nullptr || Find(variables, key) != nullptr) continue;
+    // Twice of what may leave is looked through for secrets: a value may be as long as the whole environment.
+    const bool is_cut = value->size() > 2 * kMaxValueBytes;
+    const std::string text = redactor_.Variable(name, std::string_view(*value).substr(0, 2 * kMaxValueBytes));
+    if (is_cut && text.size() <= kMaxValueBytes) metrics_.shortened.Add();  // what is longer is counted where it is cut
+    Add(variables, key, text);
   }
 
   Attributes of_service, others;
@@ -196,6 +203,7 @@ Attributes IdentityReader::FromEnvironment(const ProcessFacts& facts) {
 }
 
 ProcessIdentity IdentityReader::Finish(Attributes attributes, ServiceNameSource source) {
+  Shorten(attributes);  // before the rules too: their cost follows the length of values
   ProcessIdentity identity{.attributes = std::move(attributes), .source = source};
   if (!relabeler_.empty()) {
     identity.before_rules = identity.attributes;
@@ -226,6 +234,10 @@ void IdentityReader::Limit(Attributes& attributes) {
     attributes.resize(limit);
   }
   metrics_.over_limit.Add(static_cast<int64_t>(before - attributes.size()));
+  Shorten(attributes);
+}
+
+void IdentityReader::Shorten(Attributes& attributes) {
   for (Attribute& attribute : attributes) {
     auto* text = std::get_if<std::string>(&attribute.value);
     if (text == nullptr || text->size() <= kMaxValueBytes) continue;

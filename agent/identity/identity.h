@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who a process is, as the resource attributes that its profiles carry (docs/resource-attributes.md lists them all).
 //
-//   IdentityReader reader = *IdentityReader::Create(options, registry);
+//   std::unique_ptr<IdentityReader> reader = *IdentityReader::Create(options, registry);
 //   ProcessIdentity identity = reader->Read({.pid = pid, .start_ns = start_ns, .comm = comm}, parent_identity);
 //   if (!identity.dropped) Send(identity.attributes);
 //
@@ -82,7 +82,9 @@ class IdentityReader {
   ProcessIdentity Describe(const ProcessFacts& facts);
   Attributes FromEnvironment(const ProcessFacts& facts);
   ProcessIdentity Finish(Attributes attributes, ServiceNameSource source);
+  // Number of attributes, length of keys and values.
   void Limit(Attributes& attributes);
+  void Shorten(Attributes& attributes);
 
   const IdentityOptions options_;
   IdentityMetrics metrics_;

@@ -47,7 +47,7 @@ class IdentityTest : public ::testing::Test {
     const Attribute* attribute = Find(identity.attributes, key);
     return attribute != nullptr ? TextOf(*attribute) : "(none)";
   }
-  void SetEnvironment(Pid pid, std::vector<std::string> variables) {
+  void SetEnvironment(Pid pid, const std::vector<std::string>& variables) {
     std::string text;
     for (const std::string& variable : variables) text += variable + '\0';
     proc_.Write(pid, "environ", text);
@@ -117,8 +117,10 @@ TEST_F(IdentityTest, ReadsNoEnvironmentUnlessAsked) {
   EXPECT_EQ(Value(Read(Pid{7}), "service.name"), "app");
   reader_.reset();
   // As plain variables they may be asked for all the same.
-  options_.environment_variables = {"OTEL_RESOURCE_ATTRIBUTES"};
+  options_.environment_variables = {"OTEL_RESOURCE_ATTRIBUTES", "OTEL_SERVICE_NAME"};
   const ProcessIdentity identity = Read(Pid{7});
+  EXPECT_EQ(Value(identity, "service.name"), "app");
+  EXPECT_EQ(Value(identity, "process.environment_variable.OTEL_SERVICE_NAME"), "s");
   EXPECT_EQ(Value(identity, "process.environment_variable.OTEL_RESOURCE_ATTRIBUTES"), "a=b");
   EXPECT_EQ(Value(identity, "a"), "(none)");
 }
@@ -143,6 +145,9 @@ TEST_F(IdentityTest, CutsLongValuesBetweenCharacters) {
   SetEnvironment(Pid{7}, {"LONG=" + text + "\xc3\xa9" + "y"});
   EXPECT_EQ(Value(Read(Pid{7}), "process.environment_variable.LONG"), text);
   EXPECT_EQ(Reader().metrics().shortened.value(), 1);
+  SetEnvironment(Pid{7}, {"LONG=" + std::string(100'000, 'x')});
+  EXPECT_EQ(Value(Read(Pid{7}), "process.environment_variable.LONG").size(), 2048u);
+  EXPECT_EQ(Reader().metrics().shortened.value(), 2);
   SetEnvironment(Pid{7}, {"OTEL_RESOURCE_ATTRIBUTES=" + std::string(1025, 'k') + "=v"});
   const ProcessIdentity identity = Read(Pid{7});
   EXPECT_THAT(Keys(identity.attributes), Not(::testing::Contains(HasSubstr("kkk"))));

@@ -24,8 +24,12 @@ std::string ExecutableName(const ProcessFacts& facts) {
   return name.empty() ? facts.comm : name;
 }
 
-ServiceName ChooseServiceName(const ProcessFacts& facts, const Attributes& from_environment, bool unit_as_service) {
-  if (const std::string* variable = FindVariable(facts.environment, otlp::kOtelServiceName)) {
+ServiceName ChooseServiceName(const ProcessFacts& facts, const Attributes& from_environment,
+                              const ServiceNameOptions& options) {
+  // It may have been read as a plain variable, too.
+  const std::string* variable =
+      options.otel_environment ? FindVariable(facts.environment, otlp::kOtelServiceName) : nullptr;
+  if (variable != nullptr) {
     if (std::string name = Trimmed(*variable); !name.empty()) {
       return {std::move(name), ServiceNameSource::kOtelServiceName};
     }
@@ -36,7 +40,7 @@ ServiceName ChooseServiceName(const ProcessFacts& facts, const Attributes& from_
     }
   }
   if (!facts.container_name.empty()) return {facts.container_name, ServiceNameSource::kContainerName};
-  if (unit_as_service) {
+  if (options.systemd_unit) {
     if (std::string name = ServiceNameOfUnit(facts.cgroup.systemd_unit); !name.empty()) {
       return {std::move(name), ServiceNameSource::kSystemdUnit};
     }

@@ -17,8 +17,15 @@ struct ServiceName {
   ServiceNameSource source;
 };
 
-// `from_environment`: what OTEL_RESOURCE_ATTRIBUTES gave. `unit_as_service`: whether systemd units count.
-ServiceName ChooseServiceName(const ProcessFacts& facts, const Attributes& from_environment, bool unit_as_service);
+// Which sources count.
+struct ServiceNameOptions {
+  bool otel_environment = true;
+  bool systemd_unit = true;
+};
+
+// `from_environment`: what OTEL_RESOURCE_ATTRIBUTES gave.
+ServiceName ChooseServiceName(const ProcessFacts& facts, const Attributes& from_environment,
+                              const ServiceNameOptions& options);
 
 // The last component of the executable's path; its comm if there is no path.
 std::string ExecutableName(const ProcessFacts& facts);

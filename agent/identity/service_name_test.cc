@@ -19,7 +19,7 @@ const Attributes kAttributes = {{"service.name", "attribute"}};
 TEST(ServiceName, TakesTheFirstThatIsKnown) {
   ProcessFacts facts = Rich();
   const auto expect = [&](const Attributes& attributes, bool units, const char* name, ServiceNameSource source) {
-    const ServiceName service = ChooseServiceName(facts, attributes, units);
+    const ServiceName service = ChooseServiceName(facts, attributes, {.systemd_unit = units});
     EXPECT_EQ(service.name, name);
     EXPECT_EQ(service.source, source) << name;
   };
