@@ -7,6 +7,7 @@
 #include <charconv>
 
 #include "agent/config/report.h"
+#include "agent/config/yaml_text.h"
 
 namespace kiln::agent::config {
 namespace {
@@ -175,7 +176,7 @@ std::string FaultOfEndpoint(ClientKind kind, std::string_view endpoint) {
     return FaultOfAuthority(endpoint.substr(0, endpoint.find('/')), /*needs_port=*/true);
   }
   if (separator == std::string_view::npos) {
-    return fmt::format("{} has no scheme; write http:// or https:// in front", Quoted(endpoint));
+    return fmt::format("{} has no scheme; write http:// or https:// in front", Quoted(RedactUrl(endpoint)));
   }
   const std::string_view scheme = endpoint.substr(0, separator);
   if (scheme != "http" && scheme != "https") {

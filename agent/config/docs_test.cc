@@ -52,14 +52,16 @@ TEST(Documentation, HasEveryKeyWithItsDefaultAndNoOther) {
   ASSERT_TRUE(page.ok()) << page.status();
   std::map<std::string, Table> expected;
   for (const KnownKey& key : ListKeys()) {
+    // Other names of the same components.
+    if (key.table.starts_with("exporters.otlp_")) continue;
     if (key.is_used) {
       expected[key.table][key.key] = key.default_text;
     } else {
-      EXPECT_THAT(*page, ::testing::HasSubstr("`" + key.key + "`")) << key.table;
+      const bool is_there =
+          page->find("`" + key.key + "`") != std::string::npos || page->find("`" + key.key + ": ") != std::string::npos;
+      EXPECT_TRUE(is_there) << key.table << " " << key.key;
     }
   }
-  // Other names of the same components, and tables that only name further tables.
-  for (const char* alias : {"exporters.otlp_grpc", "exporters.otlp_http"}) expected.erase(alias);
   const std::map<std::string, Table> tables = ReadTables(*page);
   for (const auto& [name, table] : expected) {
     ASSERT_TRUE(tables.contains(name)) << "no table " << name;

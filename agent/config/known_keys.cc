@@ -41,7 +41,7 @@ class KeyLister final : public Fields {
     Add(key, "{}");
   }
   void Sub(std::string_view key, absl::FunctionRef<void(Fields&)> table) override {
-    static const std::set<std::string_view> kShared = {"tls", "retry_on_failure", "sending_queue"};
+    static const std::set<std::string_view> kShared = {"tls", "auth", "retry_on_failure", "sending_queue"};
     const std::string name = kShared.contains(key) ? std::string(key) : fmt::format("{}.{}", table_, key);
     const size_t before = keys_.size();
     KeyLister inner(name, keys_);
