@@ -126,6 +126,40 @@ TEST(HttpClient, ConnectsAnewWhenTheServerClosedTheConnection) {
   EXPECT_EQ(server.connections(), 3);
 }
 
+TEST(HttpClient, ConnectsAnewByHttp2AfterTheServerClosedAllConnections) {
+  TestServer server({.http2 = true});
+  const auto client = MakeClient();
+  const auto send = [&] { return client->Send({.url = server.Url(), .body = "x", .http2_only = true}); };
+  ASSERT_TRUE(send().ok());
+  for (int i = 0; i < 3; i++) {
+    server.CloseConnections();
+    const auto response = send();
+    ASSERT_TRUE(response.ok()) << response.status();
+  }
+  EXPECT_EQ(server.connections(), 4);
+  EXPECT_EQ(server.requests().size(), 4u);
+}
+
+TEST(HttpClient, SendsByHttp2FromManyThreadsAtOnce) {
+  TestServer server(
+      {.handler = [](const TestRequest& request) { return TestAnswer{.body = request.body}; }, .http2 = true});
+  const auto client = MakeClient();
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; i++) {
+    threads.emplace_back([&, i] {
+      for (int round = 0; round < 20; round++) {
+        const std::string body(1 + i * 50'000 + round, 'x');
+        const auto response = client->Send({.url = server.Url(), .body = body, .http2_only = true});
+        ASSERT_TRUE(response.ok()) << response.status();
+        EXPECT_EQ(response->body, body);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(server.requests().size(), 80u);
+  EXPECT_LE(server.connections(), 4);
+}
+
 TEST(HttpClient, TellsOfRefusedConnections) {
   int port = 0;
   { port = TestServer({}).port(); }
@@ -174,17 +208,18 @@ TEST(HttpClient, EndsAtItsTimeout) {
 }
 
 TEST(HttpClient, IsCancelledFromAnotherThread) {
-  TestServer server({.handler = Always({.fault = Fault::kHang})});
-  const auto client = MakeClient();
-  std::vector<std::thread> senders;
-  for (int i = 0; i < 3; i++)
-    senders.emplace_back(
-        [&] { EXPECT_EQ(client->Send({.url = server.Url()}).status().code(), absl::StatusCode::kCancelled); });
-  server.WaitForRequests(3);
-  client->Cancel();
-  for (std::thread& sender : senders) sender.join();
-  EXPECT_EQ(client->Send({.url = server.Url()}).status().code(), absl::StatusCode::kCancelled);
-  EXPECT_EQ(server.requests().size(), 3u);
+  for (const bool http2 : {false, true}) {
+    TestServer server({.handler = Always({.fault = Fault::kHang}), .http2 = http2});
+    const auto client = MakeClient();
+    const auto send = [&] { return client->Send({.url = server.Url(), .http2_only = http2}).status().code(); };
+    std::vector<std::thread> senders;
+    for (int i = 0; i < 3; i++) senders.emplace_back([&] { EXPECT_EQ(send(), absl::StatusCode::kCancelled); });
+    server.WaitForRequests(3);
+    client->Cancel();
+    for (std::thread& sender : senders) sender.join();
+    EXPECT_EQ(send(), absl::StatusCode::kCancelled);
+    EXPECT_EQ(server.requests().size(), 3u);
+  }
 }
 
 TEST(HttpClient, StopsReadingAnAnswerThatIsTooLarge) {
