@@ -21,7 +21,8 @@ class Clock {
   virtual int64_t UnixNano() const = 0;
   // Waits for `condition` (with `lock` held, as std::condition_variable does), at most until Monotonic() has reached
   // `deadline`; InfiniteDuration() = for ever. May come back early: look again at what was waited for.
-  virtual void Wait(std::unique_lock<std::mutex>& lock, std::condition_variable& condition, absl::Duration deadline) = 0;
+  virtual void Wait(std::unique_lock<std::mutex>& lock, std::condition_variable& condition,
+                    absl::Duration deadline) = 0;
 };
 
 // CLOCK_MONOTONIC and CLOCK_REALTIME. Without state: any number of them are the same clock.

@@ -125,8 +125,8 @@ Status DictionarySubset::TranslateField(Table table, Get get, Set set) {
   return absl::OkStatus();
 }
 
-#define KILN_TRANSLATE(table, message, field)            \
-  KILN_RETURN_IF_ERROR(TranslateField(                   \
+#define KILN_TRANSLATE(table, message, field) \
+  KILN_RETURN_IF_ERROR(TranslateField(        \
       table, [&] { return (message).field(); }, [&](int32_t index) { (message).set_##field(index); }))
 
 Status DictionarySubset::Attributes(google::protobuf::RepeatedField<int32_t>& indices) {
@@ -142,7 +142,8 @@ Status DictionarySubset::Value(common_pb::AnyValue& value) {
     }
     case common_pb::AnyValue::kArrayValue:
       // As deep as the parser lets messages nest.
-      for (common_pb::AnyValue& item : *value.mutable_array_value()->mutable_values()) KILN_RETURN_IF_ERROR(Value(item));
+      for (common_pb::AnyValue& item : *value.mutable_array_value()->mutable_values())
+        KILN_RETURN_IF_ERROR(Value(item));
       return absl::OkStatus();
     case common_pb::AnyValue::kKvlistValue: return KeyValues(*value.mutable_kvlist_value()->mutable_values());
     default: return absl::OkStatus();
@@ -195,8 +196,8 @@ Status DictionarySubset::CopyStack(int32_t source_index, profiles_pb::Stack& to)
 
 void DictionarySubset::AppendField(std::string& out) const {
   uint8_t length[5];
-  const auto* end = google::protobuf::io::CodedOutputStream::WriteVarint32ToArray(
-      static_cast<uint32_t>(out_.ByteSizeLong()), length);
+  const auto* end =
+      google::protobuf::io::CodedOutputStream::WriteVarint32ToArray(static_cast<uint32_t>(out_.ByteSizeLong()), length);
   out += kDictionaryTag;
   out.append(reinterpret_cast<const char*>(length), static_cast<size_t>(end - length));
   out_.AppendToString(&out);

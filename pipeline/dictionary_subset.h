@@ -17,8 +17,8 @@ namespace common_pb = ::opentelemetry::proto::common::v1;
 // they refer to, and get new indices in that order. Index 0 of each table stays the zero value. What was asked for last
 // can be taken back, so that one can see how large something gets.
 //
-// Each method gives the new index. Indices of the source that lead nowhere are kInvalidArgument (index 0 is allowed even
-// in a table that was left out). Equal entries of the source stay apart. `source` must outlive the object.
+// Each method gives the new index. Indices of the source that lead nowhere are kInvalidArgument (index 0 is allowed
+// even in a table that was left out). Equal entries of the source stay apart. `source` must outlive the object.
 // Thread-compatible.
 class DictionarySubset {
  public:

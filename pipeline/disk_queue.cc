@@ -28,8 +28,7 @@ DiskQueue::DiskQueue(Options options, std::string path, Accounts& accounts, Cloc
       max_bytes_(std::clamp<int64_t>(options_.storage.max_size_mib, 1, int64_t{1} << 30) << 20) {}
 
 StatusOr<std::unique_ptr<DiskQueue>> DiskQueue::Open(Options options, Accounts& accounts, Clock& clock) {
-  KILN_ASSIGN_OR_RETURN(std::string path,
-                        PrepareStorageFile(options.storage, options.exporter_id, options.signal));
+  KILN_ASSIGN_OR_RETURN(std::string path, PrepareStorageFile(options.storage, options.exporter_id, options.signal));
   std::unique_ptr<DiskQueue> queue(new DiskQueue(std::move(options), std::move(path), accounts, clock));
   const std::lock_guard lock(queue->mutex_);
   const Status status = queue->OpenDatabase();
@@ -68,7 +67,7 @@ void DiskQueue::Tell(Notice::Level level, std::string text) const {
 
 void DiskQueue::Note(const Status& status) {
   if (status.code() == absl::StatusCode::kDataLoss) return SetAside(status);
-  const Fault fault = status.ok()                                                  ? Fault::kNone
+  const Fault fault = status.ok()                                             ? Fault::kNone
                       : status.code() == absl::StatusCode::kResourceExhausted ? Fault::kFull
                                                                               : Fault::kIo;
   // As long as something waits in memory it is not over, even if there was room for something else.
@@ -116,8 +115,9 @@ StatusOr<DiskQueue::Victims> DiskQueue::ChooseVictims(const Batch& batch) {
   Victims victims;
   int64_t from = cursor_;
   for (;;) {
-    victims.enough = Fits(stored_waiting_ + fallback_waiting_ - victims.amount,
-                          stored_waiting_bytes_ + fallback_bytes_ - victims.bytes, stored_bytes_ - victims.bytes, batch);
+    victims.enough =
+        Fits(stored_waiting_ + fallback_waiting_ - victims.amount,
+             stored_waiting_bytes_ + fallback_bytes_ - victims.bytes, stored_bytes_ - victims.bytes, batch);
     if (victims.enough) return victims;
     KILN_ASSIGN_OR_RETURN(const std::optional<StoredHead> head, database_->Next(from));
     if (!head) return victims;

@@ -18,8 +18,8 @@ namespace kiln::pipeline {
 // A queue in a file, which survives kill -9. At least once: a batch is in the file before Put says so, and leaves it
 // when its fate is decided. What was given out when a process died is given out again, and counted as redelivered.
 //
-// max_size_mib bounds the bytes of all stored batches, those in flight included; it is one more limit beside queue_size,
-// with the same overflow.
+// max_size_mib bounds the bytes of all stored batches, those in flight included; it is one more limit beside
+// queue_size, with the same overflow.
 //
 // When the disk fails: batches that can't be written are kept in kFallbackBytes of memory, and written as soon as
 // that works again; what has no room there is dropped as kDiskFull or kDiskError. Each change is told once. A damaged
@@ -38,8 +38,8 @@ class DiskQueue : public Queue {
   };
 
   // Opens the file and counts what is in it as restored. Fails if the settings can't work: the directory is not to be
-  // had, the file belongs to somebody else or is locked by another process. A full or failing disk is no error here: the
-  // queue begins degraded. `accounts` and `clock` must outlive it.
+  // had, the file belongs to somebody else or is locked by another process. A full or failing disk is no error here:
+  // the queue begins degraded. `accounts` and `clock` must outlive it.
   static StatusOr<std::unique_ptr<DiskQueue>> Open(Options options, Accounts& accounts, Clock& clock);
   ~DiskQueue() override;
 
@@ -61,7 +61,8 @@ class DiskQueue : public Queue {
   bool Ready();
   // What is done before each use: removes and writes what could not be until now.
   void CatchUp();
-  // Takes note of how an operation on the file went, `status` OK included. If it tells of damage, the file is set aside.
+  // Takes note of how an operation on the file went, `status` OK included. If it tells of damage, the file is set
+  // aside.
   void Note(const Status& status);
   void SetAside(const Status& status);
   void Tell(Notice::Level level, std::string text) const;
@@ -101,17 +102,17 @@ class DiskQueue : public Queue {
   absl::Duration next_open_ = -absl::InfiniteDuration();  // when to try again to open it
   Fault fault_ = Fault::kNone;
   int64_t next_id_ = 1;
-  int64_t cursor_ = 1;                           // rows from here on wait
+  int64_t cursor_ = 1;                               // rows from here on wait
   absl::flat_hash_map<int64_t, int64_t> in_flight_;  // bytes by id; what came from the fallback has no row and id 0
-  std::vector<int64_t> decided_;                 // rows that could not be removed yet …
-  int64_t decided_bytes_ = 0;                    // … and their bytes
-  int64_t stored_bytes_ = 0;                     // of all rows
+  std::vector<int64_t> decided_;                     // rows that could not be removed yet …
+  int64_t decided_bytes_ = 0;                        // … and their bytes
+  int64_t stored_bytes_ = 0;                         // of all rows
   Amount stored_waiting_;
   int64_t stored_waiting_bytes_ = 0;
-  std::deque<BatchPtr> fallback_;                // newer than all rows, but for those that could not be flushed
+  std::deque<BatchPtr> fallback_;  // newer than all rows, but for those that could not be flushed
   Amount fallback_waiting_;
   int64_t fallback_bytes_ = 0;
-  int64_t unreadable_id_ = 0;                    // the row that could not be read last, and how often in a row
+  int64_t unreadable_id_ = 0;  // the row that could not be read last, and how often in a row
   int unreadable_times_ = 0;
   bool returning_ = false;
   bool closed_ = false;

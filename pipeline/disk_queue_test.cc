@@ -55,14 +55,14 @@ class DiskQueueTest : public ::testing::Test {
     auto run = std::make_unique<Session>();
     storage_.directory = scratch_.path();
     storage_.timeout = absl::ZeroDuration();
-    auto opened = DiskQueue::Open({.queue = queue,
-                                   .storage = storage_,
-                                   .exporter_id = "otlp",
-                                   .signal = Signal::kLogs,
-                                   .notify = [&notices = run->notices](
-                                                 const Notice& notice) { notices.push_back(notice.text); },
-                                   .max_pages = max_pages},
-                                  run->accounts, clock_);
+    auto opened =
+        DiskQueue::Open({.queue = queue,
+                         .storage = storage_,
+                         .exporter_id = "otlp",
+                         .signal = Signal::kLogs,
+                         .notify = [&notices = run->notices](const Notice& notice) { notices.push_back(notice.text); },
+                         .max_pages = max_pages},
+                        run->accounts, clock_);
     run->status = opened.status();
     if (opened.ok()) run->queue = *std::move(opened);
     return run;
@@ -84,11 +84,8 @@ class DiskQueueTest : public ::testing::Test {
 
 TEST_F(DiskQueueTest, GivesBackWhatWasPut) {
   const auto run = Open();
-  const BatchPtr batch = std::make_shared<const Batch>(Batch{.signal = Signal::kMetrics,
-                                                             .bytes = std::string("a\0b", 3),
-                                                             .items = 5,
-                                                             .weight = 77,
-                                                             .created_unix_nano = -3});
+  const BatchPtr batch = std::make_shared<const Batch>(Batch{
+      .signal = Signal::kMetrics, .bytes = std::string("a\0b", 3), .items = 5, .weight = 77, .created_unix_nano = -3});
   EXPECT_EQ(run->queue->Put(batch), PutResult::kTaken);
   EXPECT_EQ(run->queue->state().waiting, (Amount{1, 5, 77}));
   EXPECT_TRUE(run->queue->state().durable);

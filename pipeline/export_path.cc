@@ -20,7 +20,8 @@ Status CheckSettings(const ExportPath::Options& options) {
   if (!queue.enabled) return absl::OkStatus();
   if (queue.num_consumers < 1 || queue.queue_size < 1) {
     return Error(absl::StatusCode::kInvalidArgument,
-                 "exporter {}: sending_queue needs a num_consumers and a queue_size of at least 1", options.exporter_id);
+                 "exporter {}: sending_queue needs a num_consumers and a queue_size of at least 1",
+                 options.exporter_id);
   }
   if (!queue.storage.empty() && !options.storage) {
     return Error(absl::StatusCode::kInvalidArgument,
@@ -114,8 +115,7 @@ Status ExportPath::Refuse(RefuseReason reason, const Batch& batch) {
       return Error(absl::StatusCode::kInvalidArgument,
                    "a request of {} bytes and {} items is larger than the whole queue of exporter {}",
                    batch.bytes.size(), batch.items, id);
-    case RefuseReason::kShutdown:
-      return Error(absl::StatusCode::kUnavailable, "exporter {} is shutting down", id);
+    case RefuseReason::kShutdown: return Error(absl::StatusCode::kUnavailable, "exporter {} is shutting down", id);
     case RefuseReason::kRetryExhausted: break;
   }
   const SendState state = sender_.state();
@@ -127,8 +127,10 @@ Status ExportPath::Consume(BatchPtr batch) {
   if (batch == nullptr || batch->bytes.empty()) return absl::OkStatus();
   {
     const std::lock_guard lock(mutex_);
-    if (phase_ == Phase::kRunning) ++producers_;
-    else return Refuse(RefuseReason::kShutdown, *batch);
+    if (phase_ == Phase::kRunning)
+      ++producers_;
+    else
+      return Refuse(RefuseReason::kShutdown, *batch);
   }
   Status status = queue_ == nullptr ? ConsumeNow(std::move(batch)) : Enqueue(batch);
   const std::lock_guard lock(mutex_);

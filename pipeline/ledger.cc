@@ -120,8 +120,7 @@ std::string Ledger::Dump() const {
   return out;
 }
 
-Accounts::Pair::Pair(MetricRegistry& registry, std::string_view stem, std::string_view help,
-                     const MetricLabels& labels)
+Accounts::Pair::Pair(MetricRegistry& registry, std::string_view stem, std::string_view help, const MetricLabels& labels)
     : samples(&registry.GetCounter(fmt::format("kiln_pipeline_{}_samples_total", stem),
                                    fmt::format("Samples (of other signals: items) {}", help), labels)),
       requests(&registry.GetCounter(fmt::format("kiln_pipeline_{}_requests_total", stem),
@@ -143,8 +142,8 @@ Accounts::Accounts(MetricRegistry& registry, const std::string& exporter_id, Sig
       redelivered_(registry, "redelivered", "sent again since they were in flight when the process died", labels),
       left_(registry, "left", "left in the storage at an orderly end, for the next start", labels),
       sent_(CollectorCounter(registry, "sent", "Items that were sent successfully", exporter_id, signal)),
-      send_failed_(CollectorCounter(registry, "send_failed", "Items given up after trying to send them", exporter_id,
-                                    signal)),
+      send_failed_(
+          CollectorCounter(registry, "send_failed", "Items given up after trying to send them", exporter_id, signal)),
       enqueue_failed_(CollectorCounter(registry, "enqueue_failed", "Items that the queue could not take or keep",
                                        exporter_id, signal)),
       set_aside_(registry.GetCounter("kiln_pipeline_storage_set_aside_total",

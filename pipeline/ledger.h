@@ -72,7 +72,7 @@ struct Ledger {
 
   const Amount& Dropped(DropReason reason) const { return dropped[static_cast<size_t>(reason)]; }
   Amount TotalDropped() const;
-  bool Balanced() const;    // the equation above
+  bool Balanced() const;     // the equation above
   std::string Dump() const;  // for people and for failing tests: only what is not 0
 };
 

@@ -24,10 +24,10 @@ using NoticeSink = std::function<void(const Notice&)>;
 // How full a queue is. What was taken is not in it any more.
 struct QueueState {
   Amount waiting;
-  int64_t bytes = 0;     // of the waiting batches
-  int64_t size = 0;      // in units of queue_size's sizer
-  int64_t capacity = 0;  // likewise
-  bool durable = false;  // what is in it outlives the process …
+  int64_t bytes = 0;      // of the waiting batches
+  int64_t size = 0;       // in units of queue_size's sizer
+  int64_t capacity = 0;   // likewise
+  bool durable = false;   // what is in it outlives the process …
   bool degraded = false;  // … but the disk fails at the moment
 };
 
@@ -49,9 +49,9 @@ class Queue {
   virtual std::optional<Item> Take() = 0;
   // The fate of what was taken is decided: forget it.
   virtual void Finish(const Item& item) = 0;
-  // Keeps for the next run what is left of a taken item; `whole`: that is the batch itself, not pieces of it. False: this
-  // queue can't, so it is still the caller's. From the first call on nothing is given out any more: what failed just now
-  // would only fail again.
+  // Keeps for the next run what is left of a taken item; `whole`: that is the batch itself, not pieces of it. False:
+  // this queue can't, so it is still the caller's. From the first call on nothing is given out any more: what failed
+  // just now would only fail again.
   virtual bool Return(const Item& item, std::span<const BatchPtr> left, bool whole) = 0;
   virtual QueueState state() const = 0;  // never waits for a disk
   // The end: what does not outlive the process is dropped as kShutdown, files are closed. Nothing but state() may be

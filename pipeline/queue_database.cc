@@ -87,15 +87,17 @@ Status QueueDatabase::Configure(const Options& options) {
   sqlite3_db_config(db_, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
   sqlite3_db_config(db_, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, nullptr);
   sqlite3_db_config(db_, SQLITE_DBCONFIG_ENABLE_VIEW, 0, nullptr);
-  KILN_RETURN_IF_ERROR(Execute("PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;"
-                               // Exclusive before anything is read: then there is no shared memory, and no reader that
-                               // could keep the WAL from being emptied.
-                               "PRAGMA locking_mode=EXCLUSIVE; PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY;"
-                               "PRAGMA cache_size=-512; PRAGMA page_size=4096; PRAGMA auto_vacuum=INCREMENTAL;"));
+  KILN_RETURN_IF_ERROR(
+      Execute("PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;"
+              // Exclusive before anything is read: then there is no shared memory, and no reader that
+              // could keep the WAL from being emptied.
+              "PRAGMA locking_mode=EXCLUSIVE; PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY;"
+              "PRAGMA cache_size=-512; PRAGMA page_size=4096; PRAGMA auto_vacuum=INCREMENTAL;"));
   KILN_RETURN_IF_ERROR(Execute("PRAGMA journal_mode=WAL;"));
   // Debian's SQLite overwrites what is deleted, which doubles the writing.
-  KILN_RETURN_IF_ERROR(Execute("PRAGMA secure_delete=OFF; PRAGMA wal_autocheckpoint=1000;"
-                               "PRAGMA journal_size_limit=4194304;"));
+  KILN_RETURN_IF_ERROR(
+      Execute("PRAGMA secure_delete=OFF; PRAGMA wal_autocheckpoint=1000;"
+              "PRAGMA journal_size_limit=4194304;"));
   KILN_RETURN_IF_ERROR(Execute(options.fsync ? "PRAGMA synchronous=FULL;" : "PRAGMA synchronous=NORMAL;"));
   if (options.max_pages > 0) {
     KILN_RETURN_IF_ERROR(Execute(fmt::format("PRAGMA max_page_count={};", options.max_pages).c_str()));
@@ -115,17 +117,19 @@ Status QueueDatabase::CheckSchema() {
     return Error(absl::StatusCode::kFailedPrecondition,
                  "{} is a database, but not a queue of kiln: move it away, or choose another directory", path_);
   } else if (version != kSchemaVersion) {
-    return Error(absl::StatusCode::kFailedPrecondition,
-                 "the queue {} has format {}, but this kiln knows format {}: run the kiln that wrote it, or move it away",
-                 path_, version, kSchemaVersion);
+    return Error(
+        absl::StatusCode::kFailedPrecondition,
+        "the queue {} has format {}, but this kiln knows format {}: run the kiln that wrote it, or move it away", path_,
+        version, kSchemaVersion);
   }
   return Execute("COMMIT;");
 }
 
 Status QueueDatabase::PrepareAll() {
-  KILN_RETURN_IF_ERROR(Prepare("SELECT id, signal, items, weight, created_unix_nano, bytes, checksum, taken FROM head"
-                               " WHERE id >= ? ORDER BY id LIMIT 1",
-                               next_));
+  KILN_RETURN_IF_ERROR(
+      Prepare("SELECT id, signal, items, weight, created_unix_nano, bytes, checksum, taken FROM head"
+              " WHERE id >= ? ORDER BY id LIMIT 1",
+              next_));
   KILN_RETURN_IF_ERROR(Prepare("INSERT INTO head VALUES(?, ?, ?, ?, ?, ?, ?, 0)", insert_head_));
   KILN_RETURN_IF_ERROR(Prepare("INSERT INTO body VALUES(?, ?)", insert_body_));
   KILN_RETURN_IF_ERROR(Prepare("DELETE FROM head WHERE id = ?", remove_head_));

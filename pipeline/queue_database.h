@@ -3,8 +3,8 @@
 // business; this is the file and nothing else.
 //
 // - WAL, in exclusive mode: one process at a time, without a shared memory file. A commit is in the page cache of the
-//   kernel and survives the death of the process; with `fsync` also that of the machine. Without, the newest commits may
-//   be lost with the machine, but the file stays whole (synchronous=NORMAL).
+//   kernel and survives the death of the process; with `fsync` also that of the machine. Without, the newest commits
+//   may be lost with the machine, but the file stays whole (synchronous=NORMAL).
 // - Batches are read one by one, straight into their string; SQLite's own cache is bounded to 512 KiB.
 // - Rows in two tables: heads are small and dense, so marking one rewrites no page of its body, and the sums at a start
 //   read no bodies.

@@ -31,8 +31,7 @@ std::optional<absl::Duration> Backoff::NextAttempt(absl::Duration now, std::opti
   absl::Duration wait = interval_ * factor;
   interval_ = std::min(interval_ * settings_.multiplier, settings_.max_interval);
   if (retry_after) wait = std::max(wait, std::min(*retry_after, kMaxRetryAfter));
-  if (settings_.max_elapsed_time > absl::ZeroDuration() &&
-      now - first_attempt_ + wait > settings_.max_elapsed_time) {
+  if (settings_.max_elapsed_time > absl::ZeroDuration() && now - first_attempt_ + wait > settings_.max_elapsed_time) {
     return std::nullopt;
   }
   return now + wait;

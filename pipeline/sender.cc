@@ -69,9 +69,8 @@ void Sender::CutFirst(std::deque<BatchPtr>& pieces) {
 Sender::Fate Sender::SendPiece(const Batch& piece, bool keep_exhausted) {
   Backoff backoff(settings_.retry, clock_.Monotonic(), random_);
   for (;;) {
-    const absl::Duration timeout = std::min(settings_.timeout > absl::ZeroDuration() ? settings_.timeout
-                                                                                     : absl::InfiniteDuration(),
-                                            stop_.TimeLeft());
+    const absl::Duration timeout = std::min(
+        settings_.timeout > absl::ZeroDuration() ? settings_.timeout : absl::InfiniteDuration(), stop_.TimeLeft());
     if (timeout <= absl::ZeroDuration()) return Fate::kLeft;
     const ExportResult result = Attempt(piece, timeout);
     switch (result.outcome) {
@@ -129,11 +128,10 @@ void Sender::Deliver(const Batch& piece, const ExportResult& result) {
   const int64_t rejected_items = std::clamp<int64_t>(result.rejected_items, 0, piece.items);
   // Which ones were rejected is not told, so their weight is the average.
   const int64_t rejected_weight =
-      piece.items == 0 ? 0
-                       : static_cast<int64_t>(static_cast<__int128>(piece.weight) * rejected_items / piece.items);
+      piece.items == 0 ? 0 : static_cast<int64_t>(static_cast<__int128>(piece.weight) * rejected_items / piece.items);
   if (rejected_items > 0 || !result.message.empty()) {
-    Tell(Notice::Level::kWarning, fmt::format("the server rejected {} of {} items: {}", rejected_items, piece.items,
-                                              OrUnknown(result.message)));
+    Tell(Notice::Level::kWarning,
+         fmt::format("the server rejected {} of {} items: {}", rejected_items, piece.items, OrUnknown(result.message)));
   }
   accounts_.Deliver({.requests = 1, .items = piece.items - rejected_items, .weight = piece.weight - rejected_weight});
   if (rejected_items > 0) {

@@ -29,8 +29,8 @@ struct SendState {
   int64_t under_way = 0;                 // attempts at this moment
 };
 
-// Brings one batch after the other to an exporter: cuts it to size, tries, waits, tries again, cuts what is too large for
-// the server in halves, and enters into the books what becomes of each piece. Thread-safe.
+// Brings one batch after the other to an exporter: cuts it to size, tries, waits, tries again, cuts what is too large
+// for the server in halves, and enters into the books what becomes of each piece. Thread-safe.
 class Sender {
  public:
   // All references must outlive the object.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Works on the messages themselves, not on profile::Profile, which has no place for scopes, ids, timestamps and much
-// else that other senders use. Samples are added to the piece at hand as long as it stays within the limits; the size is
-// counted along, exactly but for the lengths of the messages around, for which the most is assumed.
+// else that other senders use. Samples are added to the piece at hand as long as it stays within the limits; the size
+// is counted along, exactly but for the lengths of the messages around, for which the most is assumed.
 #include "pipeline/splitter.h"
 
 #include <google/protobuf/io/coded_stream.h>

@@ -14,11 +14,11 @@ struct SplitLimits {
   int64_t max_items = 0;  // of a request, and so of each Profile in it; 0 = no limit
 };
 
-// Cuts a batch of profiles that is above one of `limits` into requests that aren't, in order. Each is a valid request of
-// its own: with the resources, scopes and profiles that it has samples of, and with a dictionary of just what it refers
-// to. Items and weight of the pieces add up to the batch's exactly; the weight goes by the values of the samples. A
-// sample that is too large alone is a piece of its own, above the limit. Where a Profile is cut, its later parts have
-// an id of their own (the same at each splitting), and no original payload, since that is of the whole.
+// Cuts a batch of profiles that is above one of `limits` into requests that aren't, in order. Each is a valid request
+// of its own: with the resources, scopes and profiles that it has samples of, and with a dictionary of just what it
+// refers to. Items and weight of the pieces add up to the batch's exactly; the weight goes by the values of the
+// samples. A sample that is too large alone is a piece of its own, above the limit. Where a Profile is cut, its later
+// parts have an id of their own (the same at each splitting), and no original payload, since that is of the whole.
 //
 // A batch within the limits comes back as it is, without a look at its bytes; so do, for now, all other signals.
 // kInvalidArgument: the bytes are no OTLP profiles, or their references lead nowhere. kResourceExhausted: the pieces

@@ -243,8 +243,11 @@ TEST(SplitBatch, RefusesBytesThatAreNoProfiles) {
   };
   EXPECT_EQ(refused("no protobuf"), absl::StatusCode::kInvalidArgument);
   pb::ProfilesData message = ForeignMessage();
-  message.mutable_resource_profiles(0)->mutable_scope_profiles(0)->mutable_profiles(0)->mutable_samples(2)->set_stack_index(
-      99);
+  message.mutable_resource_profiles(0)
+      ->mutable_scope_profiles(0)
+      ->mutable_profiles(0)
+      ->mutable_samples(2)
+      ->set_stack_index(99);
   EXPECT_EQ(refused(message.SerializeAsString()), absl::StatusCode::kInvalidArgument);
   message = ForeignMessage();
   message.mutable_dictionary()->mutable_attribute_table(1)->set_key_strindex(-1);

@@ -64,7 +64,8 @@ StatusOr<std::string> PrepareStorageFile(const FileStorageSettings& settings, st
   struct stat info {};
   if (::stat(directory.c_str(), &info) != 0) {
     const int error_number = errno;
-    if (error_number != ENOENT) return ErrnoError(error_number, "cannot use the directory {} for file_storage", directory);
+    if (error_number != ENOENT)
+      return ErrnoError(error_number, "cannot use the directory {} for file_storage", directory);
     if (!settings.create_directory) {
       return Error(absl::StatusCode::kNotFound,
                    "the directory {} of file_storage does not exist: create it or set `create_directory: true`",

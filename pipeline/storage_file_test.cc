@@ -27,9 +27,20 @@ TEST(StorageFile, NamesAreSafeAndDistinct) {
   EXPECT_EQ(StorageFileName("otlp/eu", Signal::kTraces), "exporter_otlp%2Feu_traces.db");
   std::set<std::string> names;
   const std::string long_id(200, 'x');
-  const std::vector<std::string> ids = {
-      "",  "..",     "../../etc/passwd", "a/b",          "a%2Fb",       "a_b",         std::string("a\0b", 3),
-      "é", "a b\n?", long_id,            long_id + "1", long_id + "2", std::string(90, '/'), std::string(91, '/')};
+  const std::vector<std::string> ids = {"",
+                                        "..",
+                                        "../../etc/passwd",
+                                        "a/b",
+                                        "a%2Fb",
+                                        "a_b",
+                                        std::string("a\0b", 3),
+                                        "é",
+                                        "a b\n?",
+                                        long_id,
+                                        long_id + "1",
+                                        long_id + "2",
+                                        std::string(90, '/'),
+                                        std::string(91, '/')};
   for (const std::string& id : ids) {
     const std::string name = StorageFileName(id, Signal::kLogs);
     EXPECT_THAT(name, ::testing::Not(HasSubstr("/")));

@@ -68,8 +68,12 @@ class FakeExporter : public Exporter {
     return Retryable();
   }
 
-  void AwaitAttempts(int count) { Await([&] { return attempts_ >= count; }); }
-  void AwaitFinished(int count) { Await([&] { return finished_ >= count; }); }
+  void AwaitAttempts(int count) {
+    Await([&] { return attempts_ >= count; });
+  }
+  void AwaitFinished(int count) {
+    Await([&] { return finished_ >= count; });
+  }
 
   int attempts() const { return Locked(attempts_); }
   bool cancelled() const { return Locked(cancelled_); }
