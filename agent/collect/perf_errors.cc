@@ -36,8 +36,10 @@ Status PerfOpenError(int error_number, const SamplerOptions& options, int cpu) {
     case EPERM:
     case EACCES:
       return absl::PermissionDeniedError(
-          "the kernel refused to open perf events on all processes: where the capability PERFMON is there (as root's is), "
-          "kernel.perf_event_paranoid above 2 does that on some distributions (sysctl kernel.perf_event_paranoid=2), or a "
+          "the kernel refused to open perf events on all processes: where the capability PERFMON is there (as root's "
+          "is), "
+          "kernel.perf_event_paranoid above 2 does that on some distributions (sysctl kernel.perf_event_paranoid=2), "
+          "or a "
           "container's seccomp filter (kiln doctor tells more)");
     case ENOENT:
     case ENODEV:

@@ -23,7 +23,8 @@ StatusOr<PerfRing> PerfRing::Map(UniqueFd event, std::initializer_list<size_t> d
   }
   if (errno == EPERM) {
     return absl::PermissionDeniedError(
-        "the kernel gives this user no more memory for buffers of perf events: give kiln the capability IPC_LOCK, or raise "
+        "the kernel gives this user no more memory for buffers of perf events: give kiln the capability IPC_LOCK, or "
+        "raise "
         "the limit by: sysctl kernel.perf_event_mlock_kb=4096");
   }
   return ErrnoError(errno, "cannot map a perf ring");

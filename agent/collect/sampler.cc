@@ -76,8 +76,10 @@ StatusOr<UniqueFd> OpenCgroup(const std::string& path) {
 Status LoadError(int error_number, const BpfLog& log) {
   if (error_number == EPERM || error_number == EACCES) {
     return absl::PermissionDeniedError(
-        "the kernel refused to load the BPF programs: where the capabilities BPF and PERFMON are there (as root's are), a "
-        "container's seccomp filter does that, or kernel lockdown in the mode confidentiality (kiln doctor tells more)");
+        "the kernel refused to load the BPF programs: where the capabilities BPF and PERFMON are there (as root's "
+        "are), a "
+        "container's seccomp filter does that, or kernel lockdown in the mode confidentiality (kiln doctor tells "
+        "more)");
   }
   if (::access("/sys/kernel/btf/vmlinux", R_OK) != 0) {
     return absl::UnimplementedError(

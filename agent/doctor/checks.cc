@@ -112,11 +112,12 @@ Finding CheckPerfEvent(System& system) {
   const long paranoid = ReadNumber(system, "/proc/sys/kernel/perf_event_paranoid").value_or(2);
   if (error_number == EACCES && paranoid > 2 && HasCapability(system, Capability::kPerfmon)) {
     // A patch of Debian and Ubuntu.
-    return {.health = Health::kFailed,
-            .sentence = fmt::format("perf_event_open is refused although cap_perfmon is there: with "
-                                    "kernel.perf_event_paranoid at {} this distribution's kernel asks for cap_sys_admin",
-                                    paranoid),
-            .mend = "sudo sysctl kernel.perf_event_paranoid=2"};
+    return {
+        .health = Health::kFailed,
+        .sentence = fmt::format("perf_event_open is refused although cap_perfmon is there: with "
+                                "kernel.perf_event_paranoid at {} this distribution's kernel asks for cap_sys_admin",
+                                paranoid),
+        .mend = "sudo sysctl kernel.perf_event_paranoid=2"};
   }
   if (error_number == EACCES || error_number == EPERM) {
     return {.health = Health::kFailed,

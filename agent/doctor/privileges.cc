@@ -31,7 +31,8 @@ constexpr Need kNeeds[] = {
      "programs whose file was deleted or replaced have no names and cut stacks"},
     {Capability::kSyslog, "cap_syslog", "kernel functions have no names"},
     {Capability::kIpcLock, "cap_ipc_lock",
-     "the buffers for process events are limited by kernel.perf_event_mlock_kb, for all profilers of this user together"},
+     "the buffers for process events are limited by kernel.perf_event_mlock_kb, for all profilers of this user "
+     "together"},
     {Capability::kSysResource, "cap_sys_resource", "the memory of BPF maps is limited by RLIMIT_MEMLOCK"},
 };
 
@@ -94,8 +95,10 @@ std::vector<MissingCapability> MissingCapabilities(System& system) {
   std::vector<MissingCapability> missing;
   for (const Need& need : kNeeds) {
     if (HasCapability(system, need.capability)) continue;
-    MissingCapability& one = missing.emplace_back(MissingCapability{
-        .name = need.name, .health = Health::kLimited, .sentence = fmt::format("without {} {}", need.name, need.without)});
+    MissingCapability& one =
+        missing.emplace_back(MissingCapability{.name = need.name,
+                                               .health = Health::kLimited,
+                                               .sentence = fmt::format("without {} {}", need.name, need.without)});
     const auto needless = [&](std::string_view why) {
       one.health = Health::kOk;
       one.sentence = fmt::format("{} is not there and not needed: {}", need.name, why);
@@ -113,7 +116,8 @@ std::vector<MissingCapability> MissingCapabilities(System& system) {
         break;
       case Capability::kSysResource:
         // Since then the memory of BPF maps is charged to the cgroup.
-        if (KernelVersion(system) >= std::pair(5, 11)) needless("from Linux 5.11 RLIMIT_MEMLOCK does not bind BPF maps");
+        if (KernelVersion(system) >= std::pair(5, 11))
+          needless("from Linux 5.11 RLIMIT_MEMLOCK does not bind BPF maps");
         break;
       default: break;
     }
@@ -195,8 +199,9 @@ Finding CheckUserNamespace(System& system) {
   const auto here = system.ReadLink("/proc/self/ns/user");
   if (!here.ok() || *here == kHostUserNamespace) return {.sentence = "the host's"};
   return {.health = Health::kFailed,
-          .sentence = "kiln runs in a user namespace (a rootless container, most likely), whose capabilities do not count "
-                      "on the host",
+          .sentence =
+              "kiln runs in a user namespace (a rootless container, most likely), whose capabilities do not count "
+              "on the host",
           .mend = "run it on the host, or in a container that root started, without user namespace (--userns=host)"};
 }
 

@@ -67,8 +67,8 @@ void VisitUpwards(const std::string& root, std::string_view mountinfo, std::stri
   const auto mount = FindCgroupMount(mountinfo, controller);
   const auto path = FindCgroupPath(cgroup, controller);
   if (!mount || !path) return;
-  // The mount may show a part of the hierarchy only (a container without cgroup namespace). Where the process is outside
-  // of that part ("/../…"), the mount's own folder is all that can be seen of its limits.
+  // The mount may show a part of the hierarchy only (a container without cgroup namespace). Where the process is
+  // outside of that part ("/../…"), the mount's own folder is all that can be seen of its limits.
   std::string inside = *path;
   if (mount->root != "/" && (inside == mount->root || inside.starts_with(mount->root + "/"))) {
     inside = inside.substr(mount->root.size());
@@ -113,8 +113,8 @@ std::optional<double> ParseCpuMax(std::string_view text) {
   const absl::string_view stripped = absl::StripAsciiWhitespace(absl::string_view(text.data(), text.size()));
   const std::pair<absl::string_view, absl::string_view> parts = absl::StrSplit(stripped, absl::MaxSplits(' ', 1));
   const auto quota = ParseNumber<int64_t>({parts.first.data(), parts.first.size()});
-  const auto period =
-      parts.second.empty() ? std::optional<int64_t>(100'000) : ParseNumber<int64_t>({parts.second.data(), parts.second.size()});
+  const auto period = parts.second.empty() ? std::optional<int64_t>(100'000)
+                                           : ParseNumber<int64_t>({parts.second.data(), parts.second.size()});
   if (!quota || !period || *quota <= 0 || *period <= 0) return std::nullopt;  // "max"; -1 in v1
   return static_cast<double>(*quota) / static_cast<double>(*period);
 }
@@ -123,15 +123,16 @@ CgroupLimits ReadCgroupLimits(const std::string& root) {
   const std::string mountinfo = Read(root + "/proc/self/mountinfo");
   const std::string cgroup = Read(root + "/proc/self/cgroup");
   CgroupLimits limits;
-  // A machine may have both: v1's controllers and a v2 hierarchy without them ("hybrid"), which then holds no such file.
+  // A machine may have both: v1's controllers and a v2 hierarchy without them ("hybrid"), which then holds no such
+  // file.
   VisitUpwards(root, mountinfo, cgroup, "", [&](const std::string& folder) {
     Lower(limits.cpus, ParseCpuMax(Read(folder + "/cpu.max")));
     Lower(limits.memory_bytes, ParseMemory(Read(folder + "/memory.max")));
   });
   VisitUpwards(root, mountinfo, cgroup, "cpu", [&](const std::string& folder) {
     const std::string quota = Read(folder + "/cpu.cfs_quota_us");
-    Lower(limits.cpus, ParseCpuMax(std::string(absl::StripAsciiWhitespace(quota)) + " " +
-                                   Read(folder + "/cpu.cfs_period_us")));
+    Lower(limits.cpus,
+          ParseCpuMax(std::string(absl::StripAsciiWhitespace(quota)) + " " + Read(folder + "/cpu.cfs_period_us")));
   });
   VisitUpwards(root, mountinfo, cgroup, "memory", [&](const std::string& folder) {
     Lower(limits.memory_bytes, ParseMemory(Read(folder + "/memory.limit_in_bytes")));

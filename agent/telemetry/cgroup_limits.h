@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // How much CPU time and memory the agent's own cgroup leaves it: what a container's limits are to the programs in it.
-// Source: Documentation/admin-guide/cgroup-v2.rst (cpu.max, memory.max), scheduler/sched-bwc.rst and cgroup-v1/memory.rst.
+// Source: Documentation/admin-guide/cgroup-v2.rst (cpu.max, memory.max), scheduler/sched-bwc.rst and
+// cgroup-v1/memory.rst.
 #pragma once
 
 #include <cstdint>

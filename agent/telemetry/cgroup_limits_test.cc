@@ -115,7 +115,8 @@ TEST(CgroupText, ReadsPathsWithColons) {
 TEST(CgroupText, ReadsQuotas) {
   EXPECT_THAT(ParseCpuMax("1000 100000\n"), Optional(DoubleEq(0.01)));
   EXPECT_THAT(ParseCpuMax("50000"), Optional(DoubleEq(0.5)));
-  for (const char* none : {"max 100000", "-1 100000", "0 100000", "1 0", "", "x y", "1 2 3", "99999999999999999999 1"}) {
+  for (const char* none :
+       {"max 100000", "-1 100000", "0 100000", "1 0", "", "x y", "1 2 3", "99999999999999999999 1"}) {
     EXPECT_EQ(ParseCpuMax(none), std::nullopt) << none;
   }
 }

@@ -13,9 +13,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string Dump(const Json& document) {
-  return document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
-}
+std::string Dump(const Json& document) { return document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"; }
 
 Json TimeJson(absl::Time time) {
   if (time == absl::InfinitePast() || time == absl::InfiniteFuture()) return nullptr;
@@ -41,16 +39,20 @@ void SortBusiestFirst(std::vector<ProcessRow>& rows) {
 std::vector<std::pair<std::string, std::string>> SummaryFacts(const AgentSummary& summary, absl::Time now) {
   const SamplingStatus& sampling = summary.sampling;
   std::string how = "no pipeline asks for profiles";
-  if (sampling.wanted && !sampling.attached) how = "not attached" + (sampling.reason.empty() ? "" : ": " + sampling.reason);
+  if (sampling.wanted && !sampling.attached)
+    how = "not attached" + (sampling.reason.empty() ? "" : ": " + sampling.reason);
   if (sampling.wanted && sampling.attached) {
     how = fmt::format("{} of {} CPUs at {} Hz; {} samples, {} lost; {} of the stacks complete", sampling.cpus_sampled,
                       sampling.cpus_online, sampling.frequency_hz, sampling.samples, sampling.lost_samples,
                       Percent(sampling.complete_share));
   }
-  std::string reload = fmt::format("{}, {}", summary.reload.ok ? "in force" : "refused", AgoText(summary.reload.last, now));
+  std::string reload =
+      fmt::format("{}, {}", summary.reload.ok ? "in force" : "refused", AgoText(summary.reload.last, now));
   if (!summary.reload.message.empty()) reload += ": " + summary.reload.message;
-  std::vector<std::pair<std::string, std::string>> facts = {
-      {"version", summary.version}, {"started", AgoText(summary.started, now)}, {"sampling", how}, {"configuration", reload}};
+  std::vector<std::pair<std::string, std::string>> facts = {{"version", summary.version},
+                                                            {"started", AgoText(summary.started, now)},
+                                                            {"sampling", how},
+                                                            {"configuration", reload}};
   if (!summary.instance.empty()) facts.insert(facts.begin() + 1, {"instance", summary.instance});
   return facts;
 }
@@ -83,7 +85,8 @@ std::string HtmlTable(const std::vector<std::string>& titles, const std::vector<
   std::string out = "<table><tr>";
   const auto number = [&](size_t i) { return i < titles.size() && titles[i].starts_with('>') ? " class=n" : ""; };
   for (size_t i = 0; i < titles.size(); ++i) {
-    out += fmt::format("<th{}>{}</th>", number(i), HtmlText(titles[i].starts_with('>') ? titles[i].substr(1) : titles[i]));
+    out +=
+        fmt::format("<th{}>{}</th>", number(i), HtmlText(titles[i].starts_with('>') ? titles[i].substr(1) : titles[i]));
   }
   out += "</tr>\n";
   for (const auto& row : rows) {
@@ -223,8 +226,8 @@ std::string TablesText(const TablesStatus& tables) {
   for (const auto& [name, value] : tables.counters) out += fmt::format("{}  {}\n", VisibleText(name), value);
   std::vector<std::vector<std::string>> cells;
   for (const auto& file : tables.files) {
-    cells.push_back({file.path, OrDash(file.build_id), Count(static_cast<int64_t>(file.pages)), BytesText(file.bytes),
-                     file.note});
+    cells.push_back(
+        {file.path, OrDash(file.build_id), Count(static_cast<int64_t>(file.pages)), BytesText(file.bytes), file.note});
   }
   return out + "\n" + TextTable({"file", "build id", ">pages", ">bytes", "note"}, cells);
 }
@@ -247,17 +250,19 @@ std::string TablesJson(const TablesStatus& tables) {
                {"files", files}});
 }
 
-std::string QueueText(const std::vector<QueueRow>& queues, const std::vector<ExporterStatus>& exporters, absl::Time now) {
+std::string QueueText(const std::vector<QueueRow>& queues, const std::vector<ExporterStatus>& exporters,
+                      absl::Time now) {
   std::vector<std::vector<std::string>> cells;
   for (const QueueRow& queue : queues) {
     const std::string oldest = queue.oldest == absl::InfiniteFuture() ? "-" : AgoText(queue.oldest, now);
     const std::string capacity = queue.capacity > 0 ? Count(queue.capacity) : "no limit";
     cells.push_back({queue.exporter, Count(queue.size), capacity, queue.unit,
-                     BytesText(static_cast<uint64_t>(std::max<int64_t>(queue.bytes, 0))), Count(queue.in_flight), oldest,
-                     Count(queue.dropped_samples), queue.storage.empty() ? "memory" : queue.storage});
+                     BytesText(static_cast<uint64_t>(std::max<int64_t>(queue.bytes, 0))), Count(queue.in_flight),
+                     oldest, Count(queue.dropped_samples), queue.storage.empty() ? "memory" : queue.storage});
   }
-  return TextTable({"queue of", ">size", ">of", "unit", ">bytes", ">under way", "oldest", ">dropped samples", "kept in"},
-                   cells) +
+  return TextTable(
+             {"queue of", ">size", ">of", "unit", ">bytes", ">under way", "oldest", ">dropped samples", "kept in"},
+             cells) +
          "\n" + TextTable(kExporterTitles, ExporterRows(exporters, now));
 }
 
@@ -282,10 +287,12 @@ std::string QueueJson(const std::vector<QueueRow>& queues, const std::vector<Exp
 std::string GovernorText(const GovernorStatus& governor) {
   const std::string cpu_limit =
       governor.cpu_limit_percent > 0 ? fmt::format("{:.2f} %", governor.cpu_limit_percent) : "no limit";
-  const std::string memory_limit = governor.memory_limit_bytes > 0 ? BytesText(governor.memory_limit_bytes) : "no limit";
-  std::string out = fmt::format("level   {}, since {}\ncpu     {:.2f} % of the machine; limit: {}\nmemory  {}; limit: {}\n",
-                                VisibleText(governor.level), TimeText(governor.since), governor.cpu_percent, cpu_limit,
-                                BytesText(governor.memory_bytes), memory_limit);
+  const std::string memory_limit =
+      governor.memory_limit_bytes > 0 ? BytesText(governor.memory_limit_bytes) : "no limit";
+  std::string out =
+      fmt::format("level   {}, since {}\ncpu     {:.2f} % of the machine; limit: {}\nmemory  {}; limit: {}\n",
+                  VisibleText(governor.level), TimeText(governor.since), governor.cpu_percent, cpu_limit,
+                  BytesText(governor.memory_bytes), memory_limit);
   if (!governor.steps.empty()) out += "\n";
   for (const auto& step : governor.steps) out += fmt::format("{}  {}\n", TimeText(step.time), VisibleText(step.what));
   return out;

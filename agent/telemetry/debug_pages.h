@@ -25,7 +25,8 @@ std::string TablesText(const TablesStatus& tables);
 std::string TablesJson(const TablesStatus& tables);
 
 // Queues, and how the last exports went.
-std::string QueueText(const std::vector<QueueRow>& queues, const std::vector<ExporterStatus>& exporters, absl::Time now);
+std::string QueueText(const std::vector<QueueRow>& queues, const std::vector<ExporterStatus>& exporters,
+                      absl::Time now);
 std::string QueueJson(const std::vector<QueueRow>& queues, const std::vector<ExporterStatus>& exporters);
 
 std::string GovernorText(const GovernorStatus& governor);

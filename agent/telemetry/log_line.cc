@@ -13,9 +13,7 @@
 namespace kiln::agent {
 namespace {
 
-std::string TimeText(absl::Time time) {
-  return absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", time, absl::UTCTimeZone());
-}
+std::string TimeText(absl::Time time) { return absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", time, absl::UTCTimeZone()); }
 
 std::string Plain(const std::string& name, const LogValue& value) {
   if (const auto* text = std::get_if<std::string>(&value)) {
@@ -80,8 +78,9 @@ std::string RenderLogText(const LogRecord& record, bool with_time) {
 }
 
 std::string RenderLogJson(const LogRecord& record) {
-  std::string line = fmt::format(R"({{"time":"{}","level":"{}","event":{},"message":{})", TimeText(record.time),
-                                 SeverityName(record.severity), Json(record.event), Json(RedactSecrets(record.message)));
+  std::string line =
+      fmt::format(R"({{"time":"{}","level":"{}","event":{},"message":{})", TimeText(record.time),
+                  SeverityName(record.severity), Json(record.event), Json(RedactSecrets(record.message)));
   for (const auto& [name, value] : record.fields) {
     const bool taken = name == "time" || name == "level" || name == "event" || name == "message";
     const std::string plain = Plain(name, value);

@@ -91,8 +91,8 @@ void AgentLog::Limited(LogSeverity severity, std::string_view event, std::string
   const std::lock_guard lock(mutex_);
   if (severity < settings_.severity) return;
   const absl::Duration now = monotonic_();
-  const auto [entry, first] = repeats_.try_emplace({std::string(event), std::string(key)},
-                                                   Repeat{.since = now, .severity = severity});
+  const auto [entry, first] =
+      repeats_.try_emplace({std::string(event), std::string(key)}, Repeat{.since = now, .severity = severity});
   Repeat& repeat = entry->second;
   if (!first && now - repeat.since < settings_.repeat_interval) {
     ++repeat.suppressed;

@@ -30,7 +30,7 @@ enum class LogFormat : uint8_t {
 struct LogSettings {
   LogSeverity severity = LogSeverity::kInfo;  // what is less is not written
   LogFormat format = LogFormat::kText;
-  bool journal = false;                             // see GoesToJournal
+  bool journal = false;                               // see GoesToJournal
   absl::Duration repeat_interval = absl::Minutes(1);  // Limited: one line per event and key in this time
 };
 
@@ -75,7 +75,8 @@ class AgentLog {
   // At a reload. The format stays.
   void SetSeverity(LogSeverity severity);
 
-  // From now on spdlog's default logger (spdlog::warn …) writes here, as event "log". For main only: it is the process's.
+  // From now on spdlog's default logger (spdlog::warn …) writes here, as event "log". For main only: it is the
+  // process's.
   void TakeOverSpdlog();
 
  private:

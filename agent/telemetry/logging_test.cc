@@ -26,8 +26,9 @@ const absl::Time kTime = absl::FromUnixMillis(1'763'800'424'007);
 class AgentLogTest : public testing::Test {
  protected:
   AgentLog Make(LogSettings settings) {
-    return AgentLog(settings, [this](std::string_view line) { lines_.emplace_back(line); }, [] { return kTime; },
-                    [this] { return monotonic_; });
+    return AgentLog(
+        settings, [this](std::string_view line) { lines_.emplace_back(line); }, [] { return kTime; },
+        [this] { return monotonic_; });
   }
   std::vector<std::string> lines_;
   absl::Duration monotonic_ = absl::Hours(5);
@@ -105,8 +106,8 @@ TEST_F(AgentLogTest, HoldsRepeatsBackAndCountsThem) {
   monotonic_ += absl::Seconds(1);
   fail("a");
   fail("b");
-  EXPECT_THAT(lines_, ElementsAre("<4>failed: 503\n", "<4>failed: 503\n", "<4>failed: 503 suppressed=6\n",
-                                  "<4>failed: 503\n"));
+  EXPECT_THAT(lines_,
+              ElementsAre("<4>failed: 503\n", "<4>failed: 503\n", "<4>failed: 503 suppressed=6\n", "<4>failed: 503\n"));
 }
 
 TEST_F(AgentLogTest, TellsOfTheLastOnesToo) {

@@ -61,8 +61,7 @@ std::vector<std::string> ReasonsNotReady(const AgentSummary& summary, absl::Dura
     reasons.push_back(std::move(stale));
   }
   if (summary.sampling.wanted && !summary.sampling.attached) {
-    reasons.push_back("BPF is not attached" +
-                      (summary.sampling.reason.empty() ? "" : ": " + summary.sampling.reason));
+    reasons.push_back("BPF is not attached" + (summary.sampling.reason.empty() ? "" : ": " + summary.sampling.reason));
   }
   const bool within_grace = now - summary.started < settings.ready_grace;
   for (const ExporterStatus& exporter : summary.exporters) {
@@ -91,9 +90,10 @@ HttpServerResponse Pages::Handle(const HttpServerRequest& request) {
   if (path == "/readyz") return Ready(json);
   if (path == "/debug" || path.starts_with("/debug/")) {
     if (!settings_.debug) {
-      return Text("/debug tells what runs on this host: it is shown only where service.telemetry.metrics.address is a "
-                  "loopback address (kubectl port-forward and ssh -L reach that)\n",
-                  403);
+      return Text(
+          "/debug tells what runs on this host: it is shown only where service.telemetry.metrics.address is a "
+          "loopback address (kubectl port-forward and ssh -L reach that)\n",
+          403);
     }
     return Debug(std::string_view(path).substr(6), json);
   }

@@ -38,8 +38,8 @@ struct PagesSettings {
 std::vector<std::string> ReasonsNotReady(const AgentSummary& summary, absl::Duration heartbeat_age, absl::Time now,
                                          const PagesSettings& settings);
 
-// Answers requests; for HttpServer::Start as its handler. `registry`, `heartbeat` and `source` must outlive it. Handle on
-// one thread at a time.
+// Answers requests; for HttpServer::Start as its handler. `registry`, `heartbeat` and `source` must outlive it. Handle
+// on one thread at a time.
 class Pages {
  public:
   // `now` is the wall clock, `monotonic_ns` that of the heartbeat.

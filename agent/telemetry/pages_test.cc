@@ -38,16 +38,33 @@ class FakeSource final : public StatusSource {
                           .sent_samples = 990}};
     summary.reload = {.last = kNow - absl::Seconds(5), .message = "1 exporter added", .succeeded = 1};
     processes = {{.pid = 7, .name = "idle"},
-                 {.pid = 42, .name = kEvil, .executable = "/opt/a b", .service = "shop", .container = std::string(64, 'c'),
-                  .runtime = "docker", .samples = 12, .complete_share = 0.5, .note = "deleted"}};
+                 {.pid = 42,
+                  .name = kEvil,
+                  .executable = "/opt/a b",
+                  .service = "shop",
+                  .container = std::string(64, 'c'),
+                  .runtime = "docker",
+                  .samples = 12,
+                  .complete_share = 0.5,
+                  .note = "deleted"}};
     tables.memory_bytes = 3 << 20;
     tables.memory_limit_bytes = 16 << 20;
     tables.files = {{.path = kEvil, .build_id = "abcdef", .pages = 4, .bytes = 8192}};
     tables.counters = {{"pages loaded", 17}};
-    queues = {{.exporter = "otlp/a", .size = 2, .capacity = 1000, .bytes = 2048, .in_flight = 1,
-               .oldest = kNow - absl::Seconds(9), .storage = "/var/lib/kiln", .dropped_samples = 5}};
-    governor = {.cpu_limit_percent = 0.3, .cpu_percent = 0.25, .memory_bytes = 50 << 20, .level = "full",
-                .since = kNow - absl::Hours(1), .steps = {{kNow - absl::Hours(1), "back to 19 Hz"}}};
+    queues = {{.exporter = "otlp/a",
+               .size = 2,
+               .capacity = 1000,
+               .bytes = 2048,
+               .in_flight = 1,
+               .oldest = kNow - absl::Seconds(9),
+               .storage = "/var/lib/kiln",
+               .dropped_samples = 5}};
+    governor = {.cpu_limit_percent = 0.3,
+                .cpu_percent = 0.25,
+                .memory_bytes = 50 << 20,
+                .level = "full",
+                .since = kNow - absl::Hours(1),
+                .steps = {{kNow - absl::Hours(1), "back to 19 Hz"}}};
   }
   AgentSummary Summary() override { return summary; }
   std::vector<ProcessRow> Processes() override { return processes; }
@@ -67,7 +84,8 @@ class PagesTest : public testing::Test {
  protected:
   PagesTest() { heartbeat_.Touch(monotonic_ns_); }
   HttpServerResponse Get(std::string path, std::string query = "") {
-    Pages pages(settings_, registry_, heartbeat_, source_, [] { return kNow; }, [this] { return monotonic_ns_; });
+    Pages pages(
+        settings_, registry_, heartbeat_, source_, [] { return kNow; }, [this] { return monotonic_ns_; });
     return pages.Handle({.method = "GET", .path = std::move(path), .query = std::move(query)});
   }
   nlohmann::json GetJson(std::string path) {
@@ -101,14 +119,16 @@ TEST_F(PagesTest, IsHealthyWhileTheLoopTurns) {
   monotonic_ns_ += 65'000'000'000;
   EXPECT_EQ(Get("/healthz").status, 503);
   EXPECT_EQ(Get("/healthz").body, "the main loop has not turned for 1m35s\n");
-  EXPECT_EQ(GetJson("/healthz"), nlohmann::json({{"healthy", false}, {"reason", "the main loop has not turned for 1m35s"}}));
+  EXPECT_EQ(GetJson("/healthz"),
+            nlohmann::json({{"healthy", false}, {"reason", "the main loop has not turned for 1m35s"}}));
   heartbeat_.Touch(monotonic_ns_);
   EXPECT_EQ(Get("/healthz").status, 200);
 }
 
 TEST_F(PagesTest, IsNotHealthyBeforeTheLoopBegins) {
   const Heartbeat none;
-  Pages pages(settings_, registry_, none, source_, [] { return kNow; }, [this] { return monotonic_ns_; });
+  Pages pages(
+      settings_, registry_, none, source_, [] { return kNow; }, [this] { return monotonic_ns_; });
   EXPECT_EQ(pages.Handle({.path = "/healthz"}).body, "the main loop has not begun to turn\n");
 }
 
@@ -198,7 +218,8 @@ TEST_F(PagesTest, ListsProcessesBusiestFirst) {
   EXPECT_EQ(Get("/debug/processes").body,
             "2 processes; samples are those of the last window\n\n"
             "pid  name                                 samples  complete  service  container     executable  note\n"
-            " 42  <script>alert(1)</script>\\x1b[2J\\n\xef\xbf\xbd       12   50.00 %  shop     cccccccccccc  /opt/a b    deleted\n"
+            " 42  <script>alert(1)</script>\\x1b[2J\\n\xef\xbf\xbd       12   50.00 %  shop     cccccccccccc  /opt/a b "
+            "   deleted\n"
             "  7  idle                                       0         -  -        -             -\n");
   const auto json = GetJson("/debug/processes");
   EXPECT_EQ(json["processes"][0]["pid"], 42);

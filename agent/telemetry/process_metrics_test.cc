@@ -45,7 +45,9 @@ TEST(ProcessMetrics, CountCpuTimeUp) {
 
 TEST(ProcessMetrics, LeaveTheRegistryWithTheirOwner) {
   MetricRegistry registry;
-  { const ProcessMetrics metrics(registry, "1", [] { return absl::Duration(); }); }
+  {
+    const ProcessMetrics metrics(registry, "1", [] { return absl::Duration(); });
+  }
   EXPECT_EQ(registry.RenderPrometheus(), "");
 }
 

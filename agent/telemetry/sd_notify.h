@@ -20,8 +20,8 @@ class ServiceNotifier {
   explicit ServiceNotifier(const std::function<const char*(const char*)>& variable);
 
   bool enabled() const { return !socket_path_.empty(); }
-  // A Watchdog() has to come in each such time, or the manager restarts the agent: send it twice as often. 0 = not asked
-  // for, or asked of another process.
+  // A Watchdog() has to come in each such time, or the manager restarts the agent: send it twice as often. 0 = not
+  // asked for, or asked of another process.
   absl::Duration watchdog_interval() const { return watchdog_interval_; }
 
   // The agent samples and exports. `status` is one line for `systemctl status`.

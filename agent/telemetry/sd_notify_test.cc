@@ -84,7 +84,8 @@ TEST(ServiceNotifierErrors, NameTheSocket) {
   const Status gone = Make({{"NOTIFY_SOCKET", "/nonexistent/notify"}}).Ready("x");
   EXPECT_THAT(std::string(Message(gone)), testing::HasSubstr("/nonexistent/notify): No such file"));
   EXPECT_EQ(Make({{"NOTIFY_SOCKET", "vsock:2:1"}}).Ready("x").code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(Make({{"NOTIFY_SOCKET", "/" + std::string(200, 'x')}}).Ready("x").code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(Make({{"NOTIFY_SOCKET", "/" + std::string(200, 'x')}}).Ready("x").code(),
+            absl::StatusCode::kInvalidArgument);
 }
 
 TEST(Watchdog, IsForTheProcessThatItNames) {

@@ -13,9 +13,9 @@
 namespace kiln::agent {
 
 struct SamplingStatus {
-  bool wanted = true;    // false: no pipeline has the receiver `profiling`
+  bool wanted = true;     // false: no pipeline has the receiver `profiling`
   bool attached = false;  // the BPF programs run on all CPUs that they should
-  std::string reason{};    // why not attached, one sentence
+  std::string reason{};   // why not attached, one sentence
   int cpus_sampled = 0;
   int cpus_online = 0;
   int frequency_hz = 0;  // in force, which may be below what the configuration says: see GovernorStatus
@@ -34,10 +34,10 @@ struct ExporterStatus {
     kRetrying,  // it failed and will be tried again
     kRefused,   // it failed for good: its data is lost and counted
   } last = Last::kNone;
-  std::string message{};                             // of the last attempt: what the server or the system said
+  std::string message{};                            // of the last attempt: what the server or the system said
   absl::Time last_attempt = absl::InfinitePast();   // InfinitePast = never; of the end of the attempt
   absl::Time last_accepted = absl::InfinitePast();  // likewise
-  int64_t handed_over = 0;                           // batches that this exporter was ever given
+  int64_t handed_over = 0;                          // batches that this exporter was ever given
   int64_t sent_samples = 0;
   int64_t failed_samples = 0;
 };
@@ -48,10 +48,10 @@ struct QueueRow {
   int64_t capacity = 0;  // in `unit`; 0 = no limit
   std::string unit = "requests";
   int64_t bytes = 0;
-  int64_t in_flight = 0;                     // attempts under way
+  int64_t in_flight = 0;                       // attempts under way
   absl::Time oldest = absl::InfiniteFuture();  // when the oldest batch was made; InfiniteFuture = empty
   std::string storage{};                       // folder on disk, "" = memory
-  int64_t dropped_samples = 0;               // since the start, for whatever reason; by reason in /metrics
+  int64_t dropped_samples = 0;                 // since the start, for whatever reason; by reason in /metrics
 };
 
 struct ProcessRow {
@@ -87,7 +87,7 @@ struct GovernorStatus {
   double cpu_percent = 0;        // measured over the last interval: user, system and BPF
   uint64_t memory_limit_bytes = 0;
   uint64_t memory_bytes = 0;
-  std::string level;           // "full", "frequency 49 of 99 Hz", …
+  std::string level;                        // "full", "frequency 49 of 99 Hz", …
   absl::Time since = absl::InfinitePast();  // of the level
   struct Step {
     absl::Time time;

@@ -19,9 +19,9 @@ struct Range {
   uint32_t last;
 };
 // C1 controls, soft hyphen, and the marks and separators of Unicode that turn directions or show nothing.
-constexpr Range kInvisible[] = {{0x7f, 0x9f},     {0xad, 0xad},     {0x61c, 0x61c},   {0x200b, 0x200f},
-                                {0x2028, 0x202e}, {0x2060, 0x206f}, {0xfeff, 0xfeff}, {0xfff9, 0xfffb},
-                                {0xe0000, 0xe007f}};
+constexpr Range kInvisible[] = {{0x7f, 0x9f},     {0xad, 0xad},     {0x61c, 0x61c},
+                                {0x200b, 0x200f}, {0x2028, 0x202e}, {0x2060, 0x206f},
+                                {0xfeff, 0xfeff}, {0xfff9, 0xfffb}, {0xe0000, 0xe007f}};
 
 // The code point at the start of `text` (valid UTF-8, not empty) and its length.
 std::pair<uint32_t, size_t> CodePoint(std::string_view text) {
@@ -48,9 +48,8 @@ size_t EndOfToken(std::string_view text, size_t from) {
 
 // A word of a sentence ("Basic authentication") is none.
 bool LooksLikeToken(std::string_view word) {
-  return word.size() >= 8 && std::any_of(word.begin() + 1, word.end(), [](char c) {
-           return !absl::ascii_islower(static_cast<unsigned char>(c));
-         });
+  return word.size() >= 8 && std::any_of(word.begin() + 1, word.end(),
+                                         [](char c) { return !absl::ascii_islower(static_cast<unsigned char>(c)); });
 }
 
 }  // namespace

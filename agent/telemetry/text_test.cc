@@ -53,7 +53,8 @@ TEST(RedactSecrets, TakesTokensOut) {
 }
 
 TEST(SecretNames, AreKnownInAllSpellings) {
-  for (const char* name : {"Authorization", "client_secret", "X-Api-Key", "bearer_token", "db.password", "Set-Cookie"}) {
+  for (const char* name :
+       {"Authorization", "client_secret", "X-Api-Key", "bearer_token", "db.password", "Set-Cookie"}) {
     EXPECT_TRUE(IsSecretName(name)) << name;
   }
   for (const char* name : {"exporter", "endpoint", "key", "X-Scope-OrgID"}) EXPECT_FALSE(IsSecretName(name)) << name;
