@@ -87,6 +87,20 @@ void DefineCommandLine(CLI::App& app, Arguments& arguments) {
   app.add_flag("-v,--verbose", arguments.verbose, "Log what happens to stderr; -vv for more");
   app.add_flag("-V,--version", arguments.version, "Print the version and end");
   DefineRecord(app, arguments.record);
+  CLI::App* agent =
+      app.add_subcommand("agent", "Profile this host all the time and send the profiles where the configuration says");
+  OneValueEach(agent
+                   ->add_option("-c,--config", arguments.agent.configs,
+                                "YAML file or folder of them, later ones laid over earlier ones; without any: to "
+                                "$OTEL_EXPORTER_OTLP_ENDPOINT")
+                   ->type_name("FILE"));
+  agent->add_flag("--validate", arguments.agent.validate, "Check the configuration, tell every error, and end");
+  agent->add_flag("--print-config", arguments.agent.print_config,
+                  "Print the configuration as it holds, defaults and origins included, and end");
+  agent->footer(
+      "sudo kiln agent --config /etc/kiln/agent.yaml\n"
+      "kiln agent --config agent.yaml --validate\n"
+      "sudo OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 kiln agent");
   DefineReading(app, arguments);
   CLI::App* doctor = app.add_subcommand("doctor",
                                         "Check whether this machine can record, or the stacks of a process be "

@@ -54,6 +54,12 @@ struct DoctorArguments {
   bool json = false;
 };
 
+struct AgentArguments {
+  std::vector<std::string> configs;
+  bool validate = false;
+  bool print_config = false;
+};
+
 struct Arguments {
   int verbose = 0;
   bool version = false;
@@ -62,6 +68,7 @@ struct Arguments {
   ConvertArguments convert;
   ViewArguments view;
   DoctorArguments doctor;
+  AgentArguments agent;
   std::string shell;  // of completions
 };
 

@@ -108,6 +108,11 @@ int Dispatch(const ProgramModel& model, const std::string& command, const Argume
              const CommandLineHooks& hooks) {
   if (arguments.version || command == "version") return PrintVersion();
   if (command == "record") return Record(arguments, hooks);
+  if (command == "agent") {
+    return hooks.agent({.configs = arguments.agent.configs,
+                        .validate = arguments.agent.validate,
+                        .print_config = arguments.agent.print_config});
+  }
   if (command == "report") return RunReport(arguments.report);
   if (command == "convert") return RunConvert(arguments.convert);
   if (command == "view") return RunView(arguments.view);

@@ -3,6 +3,7 @@
 
 #include <functional>
 
+#include "agent/cli/agent_options.h"
 #include "agent/cli/record_options.h"
 
 namespace kiln::agent {
@@ -10,6 +11,7 @@ namespace kiln::agent {
 // What the command line starts but does not contain: main passes the real thing, tests a recording fake.
 struct CommandLineHooks {
   std::function<int(const RecordOptions&)> record;
+  std::function<int(const AgentOptions&)> agent;
 };
 
 // The whole program but for the hooks: parses, validates, runs one command. Returns the exit status. Text for people

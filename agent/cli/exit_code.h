@@ -11,14 +11,15 @@ namespace kiln::agent {
 
 enum class ExitCode : int {
   kOk = 0,
-  kUsage = 64,        // EX_USAGE
-  kDataError = 65,    // EX_DATAERR
-  kNoInput = 66,      // EX_NOINPUT
-  kUnavailable = 69,  // EX_UNAVAILABLE
-  kSoftware = 70,     // EX_SOFTWARE
-  kCantCreate = 73,   // EX_CANTCREAT
-  kIoError = 74,      // EX_IOERR
-  kNoPermission = 77  // EX_NOPERM
+  kUsage = 64,         // EX_USAGE
+  kDataError = 65,     // EX_DATAERR
+  kNoInput = 66,       // EX_NOINPUT
+  kUnavailable = 69,   // EX_UNAVAILABLE
+  kSoftware = 70,      // EX_SOFTWARE
+  kCantCreate = 73,    // EX_CANTCREAT
+  kIoError = 74,       // EX_IOERR
+  kNoPermission = 77,  // EX_NOPERM
+  kConfig = 78         // EX_CONFIG
 };
 
 struct ExitCodeMeaning {
@@ -26,7 +27,7 @@ struct ExitCodeMeaning {
   std::string_view meaning;
 };
 
-inline constexpr std::array<ExitCodeMeaning, 9> kExitCodes = {{
+inline constexpr std::array<ExitCodeMeaning, 10> kExitCodes = {{
     {ExitCode::kOk, "success; with a command, record passes the command's own status on"},
     {ExitCode::kUsage, "wrong option, argument or combination"},
     {ExitCode::kDataError, "a file is damaged or not of the format that its name says"},
@@ -37,6 +38,7 @@ inline constexpr std::array<ExitCodeMeaning, 9> kExitCodes = {{
     {ExitCode::kCantCreate, "an output file cannot be created"},
     {ExitCode::kIoError, "reading or writing failed on the way"},
     {ExitCode::kNoPermission, "privileges are missing"},
+    {ExitCode::kConfig, "the agent's configuration is wrong"},
 }};
 
 // What went wrong and how the program ends because of it. The sentence names the thing and the mend.

@@ -7,7 +7,7 @@
 #include <map>
 
 #include "agent/flush/profile_writer.h"
-#include "agent/unwind/table_cache.h"
+#include "agent/session/environment.h"
 #include "otlp/profiles_requests.h"
 #include "otlp/semconv.h"
 
@@ -169,8 +169,8 @@ void ProfileSource::OnWindow(const Window& window, Namer& namer) {
 void ProfileSource::HandOver(const profile::Profile& profile) {
   for (otlp::EncodedRequest& request :
        otlp::EncodeProfilesRequests(profile, {.max_bytes = kMaxRequestBytes,
-                                              .max_samples = kMaxRequestSamples,
-                                              .scope_attributes = options_.scope_attributes})) {
+                                             .max_samples = kMaxRequestSamples,
+                                             .scope_attributes = options_.scope_attributes})) {
     const int64_t items = request.items, weight = request.weight;
     auto batch = std::make_shared<const pipeline::Batch>(
         pipeline::Batch{.signal = pipeline::Signal::kProfiles,

@@ -83,6 +83,7 @@ struct SessionStatus {
   UnwindTables::Counts tables{};
   TableCompiler::Counts compiler{};
   uint64_t table_memory_bytes = 0;
+  uint64_t table_budget_bytes = 0;
   uint64_t windows = 0;  // that were closed
   std::string error;     // that stopped following CPUs; "" = none
 };

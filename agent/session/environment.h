@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+
+#include "base/status.h"
+
+namespace kiln::agent {
+
+// The kernel side sees the host's pids and reads its clocks: kFailedPrecondition if /proc here shows other ones.
+Status CheckPidNamespace();
+
+// As far as the hard limit allows. Object files stay open until they are named: the more the better.
+void RaiseOpenFileLimit();
+
+// Where compiled unwind tables are kept: `option` itself, "" = the usual place for this user (TableCache). Returns ""
+// for nowhere: `option` is "none", or there is no place.
+std::string UnwindCacheFolder(const std::string& option);
+
+}  // namespace kiln::agent
