@@ -31,7 +31,8 @@ struct PyroscopeSettings {
   HttpClientSettings client;  // timeout 30 s; compression is that of pprof itself
   std::string tenant_id;      // X-Scope-OrgID; "" = none
   std::vector<std::pair<std::string, std::string>> external_labels;  // added to each series
-  // Resource attributes that become labels, dots to underscores; service.name is always service_name. None = all.
+  // Attributes of resources and samples that become labels, dots to underscores; service.name is always service_name.
+  // None = all. Pyroscope makes a series of each set of values, also of those of samples (thread.name).
   std::vector<std::string> labels;
   friend bool operator==(const PyroscopeSettings&, const PyroscopeSettings&) = default;
 };

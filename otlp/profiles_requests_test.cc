@@ -207,9 +207,9 @@ int64_t Items(const pb::ProfilesData& message) {
 }
 
 TEST(ProfilesRequests, PiecesAreWithinTheLimitsAndSayTogetherWhatTheWholeSays) {
-  for (const Profile& whole : {profile::SyntheticProfile(600), MixedProfile(), profile::ExampleProfile()}) {
+  for (const Profile& whole : {profile::SyntheticProfile(150), MixedProfile(), profile::ExampleProfile()}) {
     for (const auto& [bytes, samples] : std::vector<std::pair<size_t, int64_t>>{
-             {kAnyBytes, kAnySamples}, {60'000, kAnySamples}, {4000, kAnySamples}, {kAnyBytes, 7}, {20'000, 100}}) {
+             {kAnyBytes, kAnySamples}, {40'000, kAnySamples}, {4000, kAnySamples}, {kAnyBytes, 7}, {20'000, 100}}) {
       const auto requests = EncodeProfilesRequests(whole, Limits(bytes, samples));
       int64_t weight = 0;
       for (const EncodedRequest& request : requests) {
@@ -243,7 +243,7 @@ TEST(ProfilesRequests, OneRequestIsWhatEncodeProfilesDataWrites) {
 }
 
 TEST(ProfilesRequests, FillsTheRequestsWell) {
-  Profile whole = profile::SyntheticProfile(3000);
+  Profile whole = profile::SyntheticProfile(1500);
   for (profile::Sample& sample : whole.samples) sample.key.resource = whole.samples[0].key.resource;
   const auto requests = EncodeProfilesRequests(whole, Limits(100'000, kAnySamples));
   EXPECT_GT(requests.size(), 2u);
