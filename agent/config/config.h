@@ -78,7 +78,7 @@ struct ProfilingReceiver {
   std::vector<std::string> kinds = {"cpu"};   // never empty
   bool kernel_stacks = true;                  // also the frames of the kernel
   int64_t unwind_memory =
-      int64_t{40} << 20;     // bytes of unwind tables in the kernel, 4 MiB … 4 GiB; the coldest go first
+      int64_t{24} << 20;     // bytes of unwind tables in the kernel, 4 MiB … 4 GiB; the coldest go first
   std::string unwind_cache;  // folder of compiled tables; "" = the usual place, "none" = no cache
   ProfilingFilters filters;
   ProfilingAttributes attributes;

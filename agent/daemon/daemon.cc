@@ -3,6 +3,7 @@
 // once a second.
 #include "agent/daemon/daemon.h"
 
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/signalfd.h>
@@ -154,6 +155,9 @@ int Serve(const AgentOptions& options, config::LoadResult loaded) {
   auto signals = OpenSignals();
   if (!signals.ok()) return Fail(kWho, ExitCode::kSoftware, Message(signals.status()));
   RaiseOpenFileLimit();
+  // What threads free in arenas of their own goes back to the system too late, or never.
+  ::mallopt(M_ARENA_MAX, 1);
+  ::mallopt(M_MMAP_THRESHOLD, 128 * 1024);
   AgentLog log(LogSettingsOf(loaded.config.service.telemetry));
   log.TakeOverSpdlog();
   for (const config::Diagnostic& warning : loaded.warnings) log.Warn("config", warning.Text());

@@ -18,8 +18,8 @@ namespace {
 constexpr uint64_t kResourcesIntervalNs = 60'000'000'000;
 // Of what the cgroup leaves: at its limit the kernel throttles or kills.
 constexpr double kCgroupShare = 0.9;
-constexpr size_t kMaxCacheBytes = size_t{16} << 20;
-constexpr size_t kMinCacheBytes = size_t{4} << 20;
+constexpr size_t kMaxCacheBytes = size_t{8} << 20;
+constexpr size_t kMinCacheBytes = size_t{2} << 20;
 constexpr size_t kMaxSteps = 50;
 
 LogSeverity SeverityOf(config::LogLevel level) {
@@ -101,7 +101,7 @@ Status Service::StartSource() {
   if (receiver == nullptr) return absl::OkStatus();
   const GovernorLimits limits = LimitsOf(loaded_.config.service.limits);
   const size_t cache_bytes =
-      limits.memory_bytes == 0 ? kMaxCacheBytes : std::clamp(limits.memory_bytes / 4, kMinCacheBytes, kMaxCacheBytes);
+      limits.memory_bytes == 0 ? kMaxCacheBytes : std::clamp(limits.memory_bytes / 8, kMinCacheBytes, kMaxCacheBytes);
   auto source = ProfileSource::Start(
       {.id = receiver->first,
        .settings = receiver->second,

@@ -164,6 +164,7 @@ StatusOr<std::unique_ptr<Session>> Session::Open(const SessionOptions& options) 
 Status Session::Begin() {
   PrepareTables();
   KILN_RETURN_IF_ERROR(collector_->StartSampling());
+  Publish();
   thread_ = std::thread([this] { Run(); });
   return absl::OkStatus();
 }
