@@ -23,9 +23,7 @@ std::set<std::string> WantedIds(const config::AgentConfig& config) {
   return ids;
 }
 
-absl::Time TimeOf(int64_t unix_nano) {
-  return unix_nano == 0 ? absl::InfinitePast() : absl::FromUnixNanos(unix_nano);
-}
+absl::Time TimeOf(int64_t unix_nano) { return unix_nano == 0 ? absl::InfinitePast() : absl::FromUnixNanos(unix_nano); }
 
 }  // namespace
 

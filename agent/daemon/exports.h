@@ -28,8 +28,8 @@ namespace kiln::agent {
 class Exports : public pipeline::Consumer {
  public:
   struct Options {
-    pipeline::NoticeSink notify;                           // what an operator should hear
-    std::function<void(std::string_view)> debug_output;    // of exporters of type debug
+    pipeline::NoticeSink notify;                         // what an operator should hear
+    std::function<void(std::string_view)> debug_output;  // of exporters of type debug
   };
   // All must outlive the object.
   Exports(Options options, pipeline::Clock& clock, MetricRegistry& metrics);
@@ -83,7 +83,7 @@ class Exports : public pipeline::Consumer {
   std::vector<Retiring> retiring_;
   mutable std::mutex mutex_;
   std::condition_variable handed_over_;
-  bool handover_ = false;  // under mutex_: batches are to wait
+  bool handover_ = false;                                                 // under mutex_: batches are to wait
   std::shared_ptr<const Route> route_ = std::make_shared<const Route>();  // under mutex_
 };
 

@@ -19,8 +19,12 @@ using ExporterOr = StatusOr<std::unique_ptr<pipeline::Exporter>>;
 struct Make {
   std::function<void(std::string_view)> debug_output;
 
-  ExporterOr operator()(const exporters::OtlpGrpcSettings& settings) { return exporters::MakeOtlpGrpcExporter(settings); }
-  ExporterOr operator()(const exporters::OtlpHttpSettings& settings) { return exporters::MakeOtlpHttpExporter(settings); }
+  ExporterOr operator()(const exporters::OtlpGrpcSettings& settings) {
+    return exporters::MakeOtlpGrpcExporter(settings);
+  }
+  ExporterOr operator()(const exporters::OtlpHttpSettings& settings) {
+    return exporters::MakeOtlpHttpExporter(settings);
+  }
   ExporterOr operator()(const exporters::PyroscopeSettings& settings) {
     KILN_ASSIGN_OR_RETURN(auto transport, MakeHttpTransport(settings.client, exporters::UserAgent()));
     return std::make_unique<exporters::PyroscopeExporter>(settings, std::move(transport));
@@ -42,11 +46,15 @@ std::string WithoutSecrets(const std::string& url) {
 }
 
 struct Destination {
-  std::string operator()(const exporters::OtlpGrpcSettings& settings) { return WithoutSecrets(settings.client.endpoint); }
+  std::string operator()(const exporters::OtlpGrpcSettings& settings) {
+    return WithoutSecrets(settings.client.endpoint);
+  }
   std::string operator()(const exporters::OtlpHttpSettings& settings) {
     return WithoutSecrets(settings.profiles_endpoint.empty() ? settings.client.endpoint : settings.profiles_endpoint);
   }
-  std::string operator()(const exporters::PyroscopeSettings& settings) { return WithoutSecrets(settings.client.endpoint); }
+  std::string operator()(const exporters::PyroscopeSettings& settings) {
+    return WithoutSecrets(settings.client.endpoint);
+  }
   std::string operator()(const exporters::FileSettings& settings) { return settings.path; }
   std::string operator()(const exporters::DebugSettings&) { return "the log"; }
 };

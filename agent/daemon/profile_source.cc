@@ -169,8 +169,8 @@ void ProfileSource::OnWindow(const Window& window, Namer& namer) {
 void ProfileSource::HandOver(const profile::Profile& profile) {
   for (otlp::EncodedRequest& request :
        otlp::EncodeProfilesRequests(profile, {.max_bytes = kMaxRequestBytes,
-                                              .max_samples = kMaxRequestSamples,
-                                              .scope_attributes = options_.scope_attributes})) {
+                                             .max_samples = kMaxRequestSamples,
+                                             .scope_attributes = options_.scope_attributes})) {
     const int64_t items = request.items, weight = request.weight;
     auto batch = std::make_shared<const pipeline::Batch>(
         pipeline::Batch{.signal = pipeline::Signal::kProfiles,

@@ -38,9 +38,9 @@ class ProfileSource {
                                                         MetricRegistry& metrics);
   ~ProfileSource();
 
-  // Other settings, where `change` says what is different. What the kernel side was loaded with (filters, kernel stacks,
-  // table memory) makes a new session, which begins when the old one's last window is on its way; all else keeps it. On
-  // an error all is as it was.
+  // Other settings, where `change` says what is different. What the kernel side was loaded with (filters, kernel
+  // stacks, table memory) makes a new session, which begins when the old one's last window is on its way; all else
+  // keeps it. On an error all is as it was.
   Status Apply(const config::ProfilingReceiver& settings, const config::ReceiverChange& change);
   // How fast and with how much detail, from soon on.
   void Govern(const GovernorDecision& decision);
@@ -88,8 +88,8 @@ class ProfileSource {
   std::unique_ptr<WindowWorker> worker_;
 
   mutable std::mutex mutex_;
-  std::unique_ptr<Session> session_;  // replaced under mutex_
-  SessionStatus before_;              // sums of the sessions that have ended; under mutex_
+  std::unique_ptr<Session> session_;   // replaced under mutex_
+  SessionStatus before_;               // sums of the sessions that have ended; under mutex_
   std::vector<ProcessRow> processes_;  // under mutex_
   double complete_share_ = 0;          // under mutex_
   std::atomic<bool> thread_name_;

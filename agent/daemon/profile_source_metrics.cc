@@ -52,9 +52,8 @@ void ProfileSource::RegisterMetrics() {
   add(kCounter, "kiln_profiling_lost_events_total", "Process events that the kernel lost.", {},
       [](const SessionStatus& s) { return static_cast<double>(s.process_counts.side_band_lost); });
   add(kCounter, "kiln_profiling_lost_samples_total", "Samples that should be in a profile and are not.",
-      {{"reason", "undecodable"}}, [](const SessionStatus& s) {
-        return static_cast<double>(s.decode.malformed + s.decode.unknown_identity);
-      });
+      {{"reason", "undecodable"}},
+      [](const SessionStatus& s) { return static_cast<double>(s.decode.malformed + s.decode.unknown_identity); });
   add(kCounter, "kiln_bpf_cpu_seconds_total", "Time that taking samples took in the kernel.", {},
       [](const SessionStatus& s) { return static_cast<double>(s.counters[KILN_COUNTER_RUN_NS]) / 1e9; });
   for (size_t i = 0; i < KILN_COUNTER_COUNT; ++i) {
@@ -65,9 +64,8 @@ void ProfileSource::RegisterMetrics() {
     if (name == nullptr) continue;
     const char* help = counter.kind == "LOSS" ? "Samples that should be in a profile and are not."
                                               : "Samples that were left out in the kernel, on purpose.";
-    registrations_.push_back(metrics_.AddCallback(kCounter, name, help, {{"reason", counter.name}}, [this, i] {
-      return static_cast<double>(status().counters[i]);
-    }));
+    registrations_.push_back(metrics_.AddCallback(kCounter, name, help, {{"reason", counter.name}},
+                                                  [this, i] { return static_cast<double>(status().counters[i]); }));
   }
   registrations_.push_back(metrics_.AddCallback(kGauge, "kiln_naming_cache_bytes",
                                                 "Memory of names, symbol tables and the kernel's symbols.", {},

@@ -42,11 +42,12 @@ StatusOr<UnwinderOptions> UnwinderOptionsFor(const SessionOptions& options, uint
   UnwinderOptions unwinder = options.unwinder;
   if (options.bpf_memory_bytes == 0) return unwinder;
   if (options.bpf_memory_bytes < map_bytes + kMinTableBytes) {
-    return Error(absl::StatusCode::kInvalidArgument,
-                 "{:.1f} MiB are too little for BPF maps: on this machine the rings and what is kept per CPU take {:.1f} "
-                 "MiB at {} Hz, and unwind tables at least {} MiB",
-                 static_cast<double>(options.bpf_memory_bytes) / 1048576.0, static_cast<double>(map_bytes) / 1048576.0,
-                 options.sampler.frequency_hz, kMinTableBytes >> 20);
+    return Error(
+        absl::StatusCode::kInvalidArgument,
+        "{:.1f} MiB are too little for BPF maps: on this machine the rings and what is kept per CPU take {:.1f} "
+        "MiB at {} Hz, and unwind tables at least {} MiB",
+        static_cast<double>(options.bpf_memory_bytes) / 1048576.0, static_cast<double>(map_bytes) / 1048576.0,
+        options.sampler.frequency_hz, kMinTableBytes >> 20);
   }
   unwinder.memory_bytes = std::min(unwinder.memory_bytes, options.bpf_memory_bytes - map_bytes);
   return unwinder;
