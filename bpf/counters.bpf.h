@@ -21,6 +21,8 @@ static __always_inline void count_more(enum kiln_counter counter, __u64 more) {
 		*value += more;
 }
 
-static __always_inline void count(enum kiln_counter counter) { count_more(counter, 1); }
+static __always_inline void count(enum kiln_counter counter) {
+	count_more(counter, 1);
+}
 
 #endif

@@ -12,7 +12,7 @@
 namespace kiln::agent::config {
 namespace {
 
-constexpr std::string_view kOldCipher = "too weak: it is not offered";
+constexpr std::string_view kOldCipher = "no forward secrecy, or too weak: it is not offered";
 // Names of Go's crypto/tls. Those of TLS 1.3 are always on.
 constexpr std::array kCipherSuites = {Choice{"TLS_AES_128_GCM_SHA256"},
                                       Choice{"TLS_AES_256_GCM_SHA384"},
@@ -27,10 +27,10 @@ constexpr std::array kCipherSuites = {Choice{"TLS_AES_128_GCM_SHA256"},
                                       Choice{"TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA"},
                                       Choice{"TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA"},
                                       Choice{"TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA"},
-                                      Choice{"TLS_RSA_WITH_AES_128_GCM_SHA256"},
-                                      Choice{"TLS_RSA_WITH_AES_256_GCM_SHA384"},
-                                      Choice{"TLS_RSA_WITH_AES_128_CBC_SHA"},
-                                      Choice{"TLS_RSA_WITH_AES_256_CBC_SHA"},
+                                      Choice{"TLS_RSA_WITH_AES_128_GCM_SHA256", kOldCipher},
+                                      Choice{"TLS_RSA_WITH_AES_256_GCM_SHA384", kOldCipher},
+                                      Choice{"TLS_RSA_WITH_AES_128_CBC_SHA", kOldCipher},
+                                      Choice{"TLS_RSA_WITH_AES_256_CBC_SHA", kOldCipher},
                                       Choice{"TLS_RSA_WITH_RC4_128_SHA", kOldCipher},
                                       Choice{"TLS_RSA_WITH_3DES_EDE_CBC_SHA", kOldCipher},
                                       Choice{"TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA", kOldCipher},

@@ -15,18 +15,6 @@ std::vector<std::string> UsedIds(const AgentConfig& config, std::vector<std::str
 
 }  // namespace
 
-std::vector<std::string> ProfilingResource::DefaultRedaction() {
-  return {
-      // --password=x, --db-password x, PASSWORD=x, api_key: x
-      R"((?i)(?:passw(?:or)?d|passphrase|pwd|secret|token|api[-_]?key|access[-_]?key|private[-_]?key|credentials?|auth))"
-      R"((?:\s*[=:]\s*|\s+)(?:(?:bearer|basic)\s+)?([^\s,;&]+))",
-      // Authorization headers that go by another name
-      R"((?i)\b(?:bearer|basic)\s+([A-Za-z0-9+/=._~-]{8,}))",
-      // scheme://user:password@host
-      R"([A-Za-z][A-Za-z0-9+.-]*://[^\s/:@]*:([^\s/@]+)@)",
-  };
-}
-
 const HttpClientSettings* ClientOf(const ExporterConfig& exporter) {
   return std::visit(
       [](const auto& settings) -> const HttpClientSettings* {

@@ -42,32 +42,31 @@ struct ProfilingAttributes {
 // Attributes of the processes that profiles belong to.
 struct ProfilingResource {
   bool process_command_line = false;  // process.command_line, redacted
-  // RE2, unanchored, on the command line with its arguments joined by single spaces. Each match is replaced by ***; if
-  // the pattern has a group, only what the first group matched. Replaces the default list; [] = show all.
-  std::vector<std::string> redact = DefaultRedaction();
+  // RE2, unanchored, on command lines and environment variables, after the built-in rules (agent/identity/redaction.h).
+  // What the groups match, or all that matches if there is no group, is replaced by [redacted]. At most 64.
+  std::vector<std::string> redact;
   std::vector<std::string> environment_variables;  // of the processes; NAME becomes process.environment_variable.NAME
   bool otel_environment = true;                    // OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES of the processes
   bool systemd_unit_as_service = true;             // service.name = the unit, where nothing better names the service
   int64_t max_attributes = 24;                     // 1 … 128; Pyroscope takes 30 labels. The least telling go first
   friend bool operator==(const ProfilingResource&, const ProfilingResource&) = default;
-
-  static std::vector<std::string> DefaultRedaction();
 };
 
-// One step on a process's resource attributes; rules run in their order. `regex` is RE2 and must match the whole value
-// of the attribute `source` (an attribute that is not there has the value "").
+// One step on a process's resource attributes; rules run in their order. `regex` is RE2, at most 1024 bytes, and must
+// match the whole value of the attribute `source` (an attribute that is not there has the value ""). See
+// agent/identity/relabel.h.
 struct RelabelRule {
   enum class Action : uint8_t {
     kKeep,    // processes that do not match are not reported
     kDrop,    // processes that match are not reported
-    kSet,     // if it matches, `target` = `value`, in which \0 … \9 stand for what the groups matched
+    kSet,     // if it matches, `target` = `value`, in which $1, ${name} and \1 stand for groups; "" takes it away
     kRemove,  // if it matches, `target` is taken away
   };
   Action action = Action::kKeep;
   std::string source;  // attribute key; "" only for set and remove: always matches
   std::string regex = ".*";
-  std::string target;         // attribute key; set and remove
-  std::string value = "\\0";  // set
+  std::string target;  // attribute key; set and remove
+  std::string value;   // set
   friend bool operator==(const RelabelRule&, const RelabelRule&) = default;
 };
 

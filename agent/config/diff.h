@@ -57,6 +57,7 @@ struct ConfigDiff {
   std::vector<std::string> Describe() const;
 };
 
+// Both must be right (LoadResult::ok).
 ConfigDiff Diff(const AgentConfig& before, const AgentConfig& after);
 
 }  // namespace kiln::agent::config

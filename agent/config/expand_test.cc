@@ -108,10 +108,10 @@ TEST(Expand, EndsWhatHasNoEnd) {
 }
 
 TEST(Expand, DoesNotGrowWithoutLimit) {
-  std::string text = "receivers: {profiling: {relabel: [";
-  for (int i = 0; i < 50; ++i) text += "{action: remove, target: \"${BIG}\"}, ";
-  const LoadResult result = Load({kBasic, text + "]}}"}, {{"BIG", std::string(100'000, 'x')}});
-  ASSERT_EQ(result.errors.size(), 41u);  // one of the limit, the others of targets that were left empty
+  std::string text = "receivers: {profiling: {resource: {environment_variables: [";
+  for (int i = 0; i < 50; ++i) text += "\"${BIG}\", ";
+  const LoadResult result = Load({kBasic, text + "]}}}"}, {{"BIG", std::string(100'000, 'x')}});
+  ASSERT_EQ(result.errors.size(), 41u);  // one of the limit, the others of names that were left empty
 }
 
 }  // namespace

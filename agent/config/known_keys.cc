@@ -29,9 +29,8 @@ class KeyLister final : public Fields {
     Add(key, current < choices.size() ? YamlText(choices[current].name) : "");
     return current;
   }
-  void Texts(std::string_view key, std::vector<std::string>& values, TextKind kind) override {
-    // Patterns are too long for a table.
-    Add(key, kind == TextKind::kRegex && !values.empty() ? "see below" : fmt::format("[{}]", fmt::join(values, ", ")));
+  void Texts(std::string_view key, std::vector<std::string>& values, TextKind) override {
+    Add(key, fmt::format("[{}]", fmt::join(values, ", ")));
   }
   void ChooseSome(std::string_view key, std::span<const Choice>, std::vector<std::string>& values) override {
     Texts(key, values, TextKind::kPlain);

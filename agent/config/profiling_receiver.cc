@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <re2/re2.h>
+#include <fmt/format.h>
 
 #include <array>
 
 #include "agent/config/components.h"
+#include "agent/identity/redaction.h"
+#include "agent/identity/relabel.h"
+#include "base/status.h"
 
 namespace kiln::agent::config {
 namespace {
@@ -35,6 +38,9 @@ void FilterFields(Fields& f, ProfilingFilters& filters) {
 void ResourceFields(Fields& f, ProfilingResource& resource) {
   f.Bool("process_command_line", resource.process_command_line);
   f.Texts("redact", resource.redact, TextKind::kRegex);
+  if (const Status status = identity::Redactor::Compile(resource.redact).status(); !status.ok()) {
+    f.Error("redact", std::string(Message(status)));
+  }
   f.Texts("environment_variables", resource.environment_variables);
   for (size_t i = 0; i < resource.environment_variables.size(); ++i) {
     const std::string& name = resource.environment_variables[i];
@@ -45,6 +51,16 @@ void ResourceFields(Fields& f, ProfilingResource& resource) {
   f.Bool("otel_environment", resource.otel_environment);
   f.Bool("systemd_unit_as_service", resource.systemd_unit_as_service);
   f.Int("max_attributes", resource.max_attributes, 1, 128);
+}
+
+identity::RelabelAction ActionOf(RelabelRule::Action action) {
+  switch (action) {
+    case RelabelRule::Action::kKeep: return identity::RelabelAction::kKeep;
+    case RelabelRule::Action::kDrop: return identity::RelabelAction::kDrop;
+    case RelabelRule::Action::kSet: return identity::RelabelAction::kSet;
+    case RelabelRule::Action::kRemove: return identity::RelabelAction::kRemove;
+  }
+  return identity::RelabelAction::kKeep;
 }
 
 void RelabelFields(Fields& f, RelabelRule& rule) {
@@ -61,11 +77,14 @@ void RelabelFields(Fields& f, RelabelRule& rule) {
   if (filters && f.Has("target")) f.Error("target", "only for set and remove");
   if (!filters && rule.target.empty()) f.Error("", "target is missing: the attribute that is changed");
   if (rule.action != kSet && f.Has("value")) f.Error("value", "only for set");
-  const RE2 regex(rule.regex, RE2::Quiet);
-  std::string fault;
-  if (rule.action == kSet && regex.ok() && !regex.CheckRewriteString(rule.value, &fault)) {
-    f.Error("value", "does not fit the regex: " + fault);
-  }
+  if (filters ? rule.source.empty() || f.Has("target") : rule.target.empty()) return;
+  // What is left to say, the one who applies the rules says.
+  const Status status = identity::Relabeler::Check({.action = ActionOf(rule.action),
+                                                    .source = rule.source,
+                                                    .regex = rule.regex,
+                                                    .target = rule.target,
+                                                    .value = rule.action == kSet ? rule.value : ""});
+  if (!status.ok() && !f.Writes()) f.Error("", std::string(Message(status)));
 }
 
 void ReceiverFields(Fields& f, const std::string& id, AgentConfig& config) {
@@ -84,6 +103,9 @@ void ReceiverFields(Fields& f, const std::string& id, AgentConfig& config) {
   });
   f.Sub("resource", [&](Fields& resource) { ResourceFields(resource, receiver.resource); });
   f.Items("relabel", receiver.relabel, RelabelFields);
+  if (receiver.relabel.size() > identity::kMaxRelabelRules) {
+    f.Error("relabel", fmt::format("more than {} rules", identity::kMaxRelabelRules));
+  }
 }
 
 }  // namespace
