@@ -72,7 +72,7 @@ Status DictionarySubset::Translate(Table table, int32_t& index) {
 Status DictionarySubset::Copy(Table table, int32_t source_index, int32_t& index, int64_t& bytes) {
   // The entry is finished before it gets its place, since what it refers to comes first; no entry refers to its own
   // table.
-  const auto add = [&](auto&& entry, auto& entries) {
+  const auto add = [&]<typename Entry>(Entry entry, google::protobuf::RepeatedPtrField<Entry>& entries) {
     bytes = FieldBytes(entry.ByteSizeLong());
     index = entries.size();
     *entries.Add() = std::move(entry);

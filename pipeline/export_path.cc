@@ -132,14 +132,14 @@ Status ExportPath::Consume(BatchPtr batch) {
     else
       return Refuse(RefuseReason::kShutdown, *batch);
   }
-  Status status = queue_ == nullptr ? ConsumeNow(std::move(batch)) : Enqueue(batch);
+  Status status = queue_ == nullptr ? ConsumeNow(batch) : Enqueue(batch);
   const std::lock_guard lock(mutex_);
   --producers_;
   done_.notify_all();
   return status;
 }
 
-Status ExportPath::ConsumeNow(BatchPtr batch) {
+Status ExportPath::ConsumeNow(const BatchPtr& batch) {
   const Amount amount = AmountOf(*batch);
   accounts_.Take(amount, false);
   const Sender::Left left = sender_.Send(batch, true);

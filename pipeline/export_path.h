@@ -77,7 +77,7 @@ class ExportPath : public Consumer {
  private:
   ExportPath(Options options, Exporter& exporter, Clock& clock, MetricRegistry& metrics);
   void RegisterMetrics(MetricRegistry& metrics);
-  Status ConsumeNow(BatchPtr batch);
+  Status ConsumeNow(const BatchPtr& batch);
   Status Enqueue(const BatchPtr& batch);
   Status Refuse(RefuseReason reason, const Batch& batch);
   bool HasWork() const { return queue_->state().waiting.requests > 0; }

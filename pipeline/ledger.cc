@@ -126,7 +126,7 @@ Accounts::Pair::Pair(MetricRegistry& registry, std::string_view stem, std::strin
       requests(&registry.GetCounter(fmt::format("kiln_pipeline_{}_requests_total", stem),
                                     fmt::format("Requests {}", help), labels)) {}
 
-void Accounts::Pair::Add(const Amount& amount) {
+void Accounts::Pair::Add(const Amount& amount) const {
   samples->Add(amount.weight);
   requests->Add(amount.requests);
 }

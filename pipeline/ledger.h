@@ -108,7 +108,7 @@ class Accounts {
   // A counter in samples and one in requests.
   struct Pair {
     Pair(MetricRegistry& registry, std::string_view stem, std::string_view help, const MetricLabels& labels);
-    void Add(const Amount& amount);
+    void Add(const Amount& amount) const;
     Counter* samples;
     Counter* requests;
   };

@@ -252,7 +252,7 @@ Status QueueDatabase::Remove(int64_t id) {
 
 Status QueueDatabase::TryApply(const Change& change) {
   KILN_RETURN_IF_ERROR(Execute("BEGIN;"));
-  const Status status = [&] {
+  Status status = [&] {
     for (const int64_t id : change.remove) KILN_RETURN_IF_ERROR(Remove(id));
     for (const auto& [id, batch] : change.insert) KILN_RETURN_IF_ERROR(Insert(id, *batch));
     for (const auto& [id, taken] : {std::pair(change.mark_taken, 1), std::pair(change.unmark_taken, 0)}) {
