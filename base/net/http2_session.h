@@ -37,7 +37,8 @@ class Http2Session {
   void Sent(size_t bytes) { output_.remove_prefix(bytes); }
   // What came. False if no more can come: the server broke the protocol or ended the session.
   bool Input(std::string_view bytes);
-  // True once all is said: after a breach of the protocol, when the server has been told so. The session is then of no use.
+  // True once all is said: after a breach of the protocol, when the server has been told so. The session is then of no
+  // use.
   bool IsOver() const;
 
   enum class State : uint8_t {
