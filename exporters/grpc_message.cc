@@ -13,6 +13,7 @@ namespace kiln::exporters {
 namespace {
 
 constexpr size_t kPrefixBytes = 5;
+constexpr size_t kMaxMessageBytes = 4 << 20;  // as of answers that are not compressed
 constexpr int64_t kMaxTimeoutNumber = 99'999'999;
 constexpr size_t kMaxForeignBytes = 200;  // shown of an answer that does not come from gRPC
 
@@ -33,16 +34,22 @@ StatusOr<std::string> FrameGrpcMessage(Compression compression, std::string_view
   return frame;
 }
 
-StatusOr<std::string_view> UnframeGrpcMessage(std::string_view body) {
+StatusOr<std::string> UnframeGrpcMessage(const HttpResponse& response) {
+  std::string_view body = response.body;
   if (body.empty()) return NotGrpc("has no message");
   if (body.size() < kPrefixBytes) return NotGrpc("is cut short");
-  if (body[0] != '\0') return NotGrpc("is compressed, which was not offered");
+  const char compressed = body[0];
+  if (compressed != '\0' && compressed != '\1') return NotGrpc("is not that of gRPC");
   uint32_t size = 0;
   for (size_t i = 1; i < kPrefixBytes; i++) size = size << 8 | static_cast<uint8_t>(body[i]);
   body.remove_prefix(kPrefixBytes);
   if (size > body.size()) return NotGrpc("is cut short");
   if (size < body.size()) return NotGrpc("has more than one message");
-  return body;
+  if (compressed == '\0') return std::string(body);
+  const std::string_view encoding = response.Header("grpc-encoding").value_or("");
+  StatusOr<std::string> message = Decompress(encoding, body, kMaxMessageBytes);
+  if (!message.ok()) return NotGrpc(fmt::format("can't be unpacked: {}", Message(message.status())));
+  return message;
 }
 
 RpcStatus GrpcStatusOf(const HttpResponse& response) {

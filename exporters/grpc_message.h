@@ -18,9 +18,9 @@ namespace kiln::exporters {
 // kOutOfRange if the length does not fit.
 StatusOr<std::string> FrameGrpcMessage(Compression compression, std::string_view message);
 
-// The message in the body of an answer, in place. kInternal if it is not exactly one, whole and not compressed (which
-// we do not offer to understand).
-StatusOr<std::string_view> UnframeGrpcMessage(std::string_view body);
+// The message in an answer's body. Compressed ones are understood, although none is asked for: grpc-go answers in the
+// encoding of the request, whatever grpc-accept-encoding says. kInternal if it is not exactly one whole message.
+StatusOr<std::string> UnframeGrpcMessage(const HttpResponse& response);
 
 // The status of an answer: from its trailers, from its headers if it has nothing else, or from HTTP's status if it does
 // not come from a gRPC server at all. The message is as sent, any bytes.

@@ -22,18 +22,35 @@ TEST(FrameGrpcMessage, PrefixesFlagAndLength) {
 }
 
 TEST(UnframeGrpcMessage, TakesExactlyOneMessage) {
-  EXPECT_EQ(*UnframeGrpcMessage(std::string("\0\0\0\0\3abc", 8)), "abc");
-  EXPECT_EQ(*UnframeGrpcMessage(std::string(5, '\0')), "");
+  EXPECT_EQ(*UnframeGrpcMessage({.body = std::string("\0\0\0\0\3abc", 8)}), "abc");
+  EXPECT_EQ(*UnframeGrpcMessage({.body = std::string(5, '\0')}), "");
   const std::pair<std::string, const char*> bad[] = {
       {"", "no message"},
       {std::string(4, '\0'), "cut short"},
       {std::string("\0\0\0\0\3ab", 7), "cut short"},
       {std::string("\0\xff\xff\xff\xff", 5), "cut short"},
       {std::string("\0\0\0\0\1ab", 7), "more than one"},
-      {std::string("\1\0\0\0\1a", 6), "compressed"},
-      {std::string("<html>"), "compressed"},
+      {std::string("\1\0\0\0\1a", 6), "not known"},
+      {std::string("<html>"), "not that of gRPC"},
   };
-  for (const auto& [body, says] : bad) EXPECT_THAT(Message(UnframeGrpcMessage(body).status()), HasSubstr(says)) << body;
+  for (const auto& [body, says] : bad)
+    EXPECT_THAT(Message(UnframeGrpcMessage({.body = body}).status()), HasSubstr(says)) << body;
+}
+
+TEST(UnframeGrpcMessage, UnpacksWhatServersCompressUnasked) {
+  for (const Compression compression : {Compression::kGzip, Compression::kZstd}) {
+    const HttpHeaders headers = {{"grpc-encoding", compression == Compression::kGzip ? "gzip" : "zstd"}};
+    for (const std::string& text : {std::string(), std::string("abc"), std::string(100'000, 'x')}) {
+      const std::string frame = *FrameGrpcMessage(compression, text);
+      EXPECT_EQ(*UnframeGrpcMessage({.headers = headers, .body = frame}), text);
+    }
+    std::string damaged = *FrameGrpcMessage(compression, "abc");
+    damaged[8] ^= 0x55;
+    EXPECT_FALSE(UnframeGrpcMessage({.headers = headers, .body = damaged}).ok());
+    const std::string bomb = *FrameGrpcMessage(compression, std::string(5 << 20, 'x'));
+    EXPECT_THAT(Message(UnframeGrpcMessage({.headers = headers, .body = bomb}).status()),
+                HasSubstr("more than 4194304"));
+  }
 }
 
 TEST(GrpcStatusOf, ReadsTrailersOrHeaders) {

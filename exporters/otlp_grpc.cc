@@ -54,7 +54,7 @@ class OtlpGrpcExporter : public pipeline::Exporter {
       return result;
     }
     // An answer of status OK without a proper message is an error of INTERNAL to every gRPC client.
-    const StatusOr<std::string_view> message = UnframeGrpcMessage(response.body);
+    const StatusOr<std::string> message = UnframeGrpcMessage(response);
     if (!message.ok()) return Internal(Message(message.status()));
     const std::optional<PartialSuccess> partial = ParsePartialSuccess(batch.signal, *message);
     if (!partial.has_value()) return Internal("the answer is not that of OTLP");

@@ -115,7 +115,7 @@ TEST_F(OtlpGrpc, JudgesAnswersByTheSpecification) {
       {HttpResponse{.status = 404}, Outcome::kPermanent, "UNIMPLEMENTED"},
       {HttpResponse{.status = 200, .headers = {{"content-type", "text/html"}}, .body = "hi"}, Outcome::kPermanent,
        "text/html: hi"},
-      {compressed, Outcome::kPermanent, "compressed"},
+      {compressed, Outcome::kPermanent, "can't be unpacked"},
       {without_message, Outcome::kPermanent, "no message"},
       {cut, Outcome::kPermanent, "without grpc-status"},
       {foreign, Outcome::kPermanent, "not that of OTLP"},

@@ -149,8 +149,11 @@ std::string_view Http2Session::Output() {
 bool Http2Session::Input(std::string_view bytes) {
   const ssize_t taken =
       nghttp2_session_mem_recv(session_.get(), reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
-  return taken == static_cast<ssize_t>(bytes.size()) &&
-         (nghttp2_session_want_read(session_.get()) != 0 || state_ != State::kOpen);
+  return taken == static_cast<ssize_t>(bytes.size()) && (!IsOver() || state_ != State::kOpen);
+}
+
+bool Http2Session::IsOver() const {
+  return nghttp2_session_want_read(session_.get()) == 0 && nghttp2_session_want_write(session_.get()) == 0;
 }
 
 std::string_view Http2Session::reset_reason() const { return nghttp2_http2_strerror(reset_code_); }

@@ -35,8 +35,11 @@ class Http2Session {
   // What is to be sent; empty if nothing can be sent now. Valid until the next call of anything but Sent.
   std::string_view Output();
   void Sent(size_t bytes) { output_.remove_prefix(bytes); }
-  // What came. False if it breaks the protocol, or the server ended the connection; the session is then of no use.
+  // What came. False if no more can come: the server broke the protocol or ended the session.
   bool Input(std::string_view bytes);
+  // True once all is said: after a breach of the protocol, when the server has been told so. The session is then of no
+  // use.
+  bool IsOver() const;
 
   enum class State : uint8_t {
     kOpen,

@@ -108,7 +108,9 @@ TEST_F(Http2SessionTest, GivesUpARequestThatTheFarewellExcludes) {
 TEST_F(Http2SessionTest, RefusesWhatIsNotHttp2) {
   Begin();
   Drain();
-  EXPECT_FALSE(session_.Input("HTTP/1.1 400 Bad Request\r\n\r\n"));
+  session_.Input("HTTP/1.1 400 Bad Request\r\n\r\n");
+  Drain();
+  EXPECT_TRUE(session_.IsOver());
   EXPECT_FALSE(session_.IsHttp2());
 }
 

@@ -155,6 +155,7 @@ class Exchange {
       if (session.state() != Http2Session::State::kOpen) break;
       if (cancelled_) return TransferError(absl::StatusCode::kCancelled, target_, "cancelled");
       if (received == Step::kEnd) return Lost(received_code);
+      if (session.IsOver()) return Lost(CURLE_OK);
       if (sent == Step::kEnd && received == Step::kNothing) return Lost(code);
       if (received == Step::kProgress) continue;
       const absl::Duration left = target_.request.timeout - absl::Nanoseconds(MonotonicNs() - start_ns_);
@@ -181,7 +182,7 @@ class Exchange {
   Status Lost(CURLcode code) const {
     if (code != CURLE_OK) return StatusFromCurl(code, {.target = target_, .detail = buffers_.error.data()});
     if (!handle_.session().IsHttp2()) return TransferError(absl::StatusCode::kUnavailable, target_, kNotHttp2);
-    return TransferError(absl::StatusCode::kUnavailable, target_, "the server closed the connection without an answer");
+    return TransferError(absl::StatusCode::kUnavailable, target_, "the connection ended without an answer");
   }
 
   // For the network, or Cancel.
