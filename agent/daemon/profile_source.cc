@@ -8,6 +8,8 @@
 
 #include "agent/flush/profile_writer.h"
 #include "agent/session/environment.h"
+#include "agent/telemetry/cgroup_limits.h"
+#include "base/file.h"
 #include "otlp/profiles_requests.h"
 #include "otlp/semconv.h"
 
@@ -27,6 +29,14 @@ uint64_t Ns(absl::Duration duration) { return static_cast<uint64_t>(absl::ToInt6
 std::string TextOf(const identity::ProcessIdentity& who, std::string_view key) {
   const identity::Attribute* attribute = identity::Find(who.attributes, key);
   return attribute == nullptr ? "" : identity::TextOf(*attribute);
+}
+
+// A path below the root of cgroup v2 as a folder, wherever that is mounted.
+std::string CgroupFolder(const std::string& path) {
+  const auto mountinfo = ReadFile("/proc/self/mountinfo", size_t{1} << 20);
+  const auto mount = mountinfo.ok() ? FindCgroupMount(*mountinfo, "") : std::nullopt;
+  if (!mount || path.starts_with(mount->mount_point + "/")) return path;
+  return mount->mount_point + path;
 }
 
 }  // namespace
@@ -70,7 +80,8 @@ SessionOptions ProfileSource::SessionOptionsFor(const config::ProfilingReceiver&
   options.sampler.frequency_hz = static_cast<int>(settings.frequency);
   options.sampler.kernel_stacks = settings.kernel_stacks;
   options.sampler.measures_cost = true;
-  options.sampler.cgroups = settings.filters.cgroups;
+  for (const std::string& path : settings.filters.cgroups) options.sampler.cgroups.push_back(CgroupFolder(path));
+  options.exclude_self = settings.filters.exclude_self;
   options.sampler.filter_pids = !settings.filters.pids.empty();
   options.targets = settings.filters.pids;
   if (!settings.filters.comm.empty()) {
@@ -131,6 +142,7 @@ void ProfileSource::EndSession() {
   before_.complete += last.complete;
   before_.lost += last.lost;
   before_.unwanted += last.unwanted;
+  before_.own += last.own;
   before_.windows += last.windows;
   for (size_t i = 0; i < last.counters.size(); ++i) before_.counters[i] += last.counters[i];
 }
@@ -234,6 +246,7 @@ SessionStatus ProfileSource::status() const {
   status.complete += before_.complete;
   status.lost += before_.lost;
   status.unwanted += before_.unwanted;
+  status.own += before_.own;
   status.windows += before_.windows;
   for (size_t i = 0; i < status.counters.size(); ++i) status.counters[i] += before_.counters[i];
   return status;

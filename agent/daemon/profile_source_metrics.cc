@@ -33,6 +33,8 @@ void ProfileSource::RegisterMetrics() {
       [](const SessionStatus& s) { return static_cast<double>(s.complete); });
   add(kCounter, "kiln_profiling_dropped_samples_total", "Samples of processes that relabel rules leave out.", {},
       [](const SessionStatus& s) { return static_cast<double>(s.unwanted); });
+  add(kCounter, "kiln_profiling_filtered_samples_total", "Samples that were left out on purpose.", {{"reason", "self"}},
+      [](const SessionStatus& s) { return static_cast<double>(s.own); });
   add(kGauge, "kiln_profiling_frequency_hertz", "Samples per second and CPU in force; 0 = paused.", {},
       [](const SessionStatus& s) { return static_cast<double>(s.frequency_hz); });
   add(kGauge, "kiln_profiling_processes", "Program images that are kept.", {},
@@ -63,7 +65,7 @@ void ProfileSource::RegisterMetrics() {
                                                     : nullptr;
     if (name == nullptr) continue;
     const char* help = counter.kind == "LOSS" ? "Samples that should be in a profile and are not."
-                                              : "Samples that were left out in the kernel, on purpose.";
+                                              : "Samples that were left out on purpose.";
     registrations_.push_back(metrics_.AddCallback(kCounter, name, help, {{"reason", counter.name}},
                                                   [this, i] { return static_cast<double>(status().counters[i]); }));
   }

@@ -68,6 +68,10 @@ class Session::Sink : public EventSink {
       ++session_.samples_before_exec_;
       return;
     }
+    if (session_.options_.exclude_self && sample.pid == own_pid_) {
+      ++session_.own_samples_;
+      return;
+    }
     Process* process = session_.aggregator_.Admit(sample);
     if (process == nullptr || IsUnwanted(*process, *sample.identity)) return;
     session_.unwinder_->OnSample(sample, *process, add_);
@@ -123,6 +127,7 @@ class Session::Sink : public EventSink {
   const std::function<void(const RawSample&, const ProcessMoment&)> add_ =
       [this](const RawSample& sample, const ProcessMoment& moment) { session_.aggregator_.Add(sample, moment); };
   std::optional<Pid> before_exec_;
+  const Pid own_pid_{::getpid()};
   std::array<char, KILN_COMM_BYTES> own_comm_{};
   std::vector<Pid> exited_;
 };
@@ -261,6 +266,7 @@ void Session::Publish() {
                        .complete = aggregator_.complete_samples(),
                        .lost = lost,
                        .unwanted = unwanted_samples_,
+                       .own = own_samples_,
                        .frequency_hz = frequency_hz_,
                        .processes = processes_.size(),
                        .object_files = locator_.objects().size(),

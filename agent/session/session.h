@@ -54,6 +54,7 @@ struct SessionOptions {
   std::optional<Pid> command;
   // With sampler.filter_comm: true if a name is wanted. Called on the collector's thread.
   std::function<bool(const std::string& comm)> comm_matches;
+  bool exclude_self = false;             // leave kiln's own threads out
   uint64_t window_ns = 0;                // length of a window; 0 = one window for all
   WindowSink* windows = nullptr;         // takes them, also the last one; nullptr = TakeWindow
   IdentitySource* identities = nullptr;  // nullptr = nobody wants to know
@@ -72,6 +73,7 @@ struct SessionStatus {
   int64_t complete = 0;
   int64_t lost = 0;
   int64_t unwanted = 0;  // of processes that are to be left out
+  int64_t own = 0;       // of kiln itself, with exclude_self
   int frequency_hz = 0;  // 0 = paused
   size_t processes = 0;  // images
   size_t object_files = 0;
@@ -164,6 +166,7 @@ class Session {
   uint64_t map_bytes_ = 0;
   int64_t samples_before_exec_ = 0;
   int64_t unwanted_samples_ = 0;
+  int64_t own_samples_ = 0;
   Status status_;
 
   int frequency_hz_;  // 0 = paused
