@@ -9,45 +9,94 @@ namespace {
 // One value per mention of the option; without this CLI11 would also take the words that follow.
 void OneValueEach(CLI::Option* option) { option->allow_extra_args(false)->take_all(); }
 
-void DefineRecord(CLI::App& app, RecordArguments& to) {
-  CLI::App* record = app.add_subcommand("record", "Sample stacks and write profiles; without a target the whole host");
-  OneValueEach(record->add_option("-p,--pid", to.pids, "Record this process and its children; repeat or join by commas")
+// The options that record and top share. `verb` begins the descriptions: "Record".
+void DefineTargets(CLI::App* command, SamplingArguments& to, const std::string& verb) {
+  OneValueEach(command
+                   ->add_option("-p,--pid", to.pids, verb + " this process and its children; repeat or join by commas")
                    ->type_name("PID"));
-  record
+  command
       ->add_option("--comm", to.comm,
-                   "Record threads whose name, or whose process, matches this regular expression (RE2); with --pid or "
-                   "--cgroup both must match")
+                   verb +
+                       " threads whose name, or whose process, matches this regular expression (RE2); with --pid or "
+                       "--cgroup both must match")
       ->type_name("REGEX");
-  OneValueEach(record->add_option("--cgroup", to.cgroups, "Record this cgroup v2 folder and those below it; repeatable")
-                   ->type_name("FOLDER"));
-  record->add_flag("-a,--all", to.all, "Record the whole host, also while a command runs (default without a target)");
-  record->add_option("-F,--frequency", to.frequency, "Samples per second and CPU, 1 to 10000")
+  OneValueEach(
+      command->add_option("--cgroup", to.cgroups, verb + " this cgroup v2 folder and those below it; repeatable")
+          ->type_name("FOLDER"));
+}
+
+void DefineFrequency(CLI::App* command, SamplingArguments& to) {
+  command->add_option("-F,--frequency", to.frequency, "Samples per second and CPU, 1 to 10000")
       ->type_name("HZ")
       ->default_str("99");
+}
+
+void DefineDuration(CLI::App* command, SamplingArguments& to) {
+  command->add_option("-d,--duration", to.duration, "How long: 10, 10s, 500ms, 2m, 1h; without it until Ctrl-C")
+      ->type_name("TIME");
+}
+
+void DefineStacks(CLI::App* command, SamplingArguments& to) {
+  command->add_flag("--no-kernel", to.no_kernel, "Leave kernel frames out");
+  command->add_option("--unwind-memory", to.unwind_memory, "Memory for unwind tables: 4MiB to 1GiB")
+      ->type_name("SIZE")
+      ->default_str("64MiB");
+  command
+      ->add_option("--unwind-cache", to.unwind_cache,
+                   "Folder that keeps compiled unwind tables, or none; without it /var/cache/kiln/unwind for root")
+      ->type_name("FOLDER|none");
+}
+
+void DefineRecord(CLI::App& app, RecordArguments& to) {
+  CLI::App* record = app.add_subcommand("record", "Sample stacks and write profiles; without a target the whole host");
+  DefineTargets(record, to, "Record");
+  record->add_flag("-a,--all", to.all, "Record the whole host, also while a command runs (default without a target)");
+  DefineFrequency(record, to);
   record->add_option("-e,--event", to.event, "What to sample on; cycles needs a CPU with performance counters")
       ->type_name("cpu-clock|cycles")
       ->default_str("cpu-clock");
-  record->add_option("-d,--duration", to.duration, "How long: 10, 10s, 500ms, 2m, 1h; without it until Ctrl-C")
-      ->type_name("TIME");
+  DefineDuration(record, to);
   OneValueEach(record
                    ->add_option("-o,--output", to.outputs,
                                 "Write to this file, the suffix chooses the format; repeatable. Without it "
                                 "kiln-HOST-TIME.pb.gz and .html")
                    ->type_name("FILE"));
-  record->add_flag("--no-kernel", to.no_kernel, "Leave kernel frames out");
-  record->add_option("--unwind-memory", to.unwind_memory, "Memory for unwind tables: 4MiB to 1GiB")
-      ->type_name("SIZE")
-      ->default_str("64MiB");
-  record
-      ->add_option("--unwind-cache", to.unwind_cache,
-                   "Folder that keeps compiled unwind tables, or none; without it /var/cache/kiln/unwind for root")
-      ->type_name("FOLDER|none");
+  DefineStacks(record, to);
   record->add_option("--stats", to.stats, "Write what the recording cost to this file, as JSON")->type_name("FILE");
   record->add_option("COMMAND", to.stray, "Program to start and record, behind --")->type_name("COMMAND");
   record->footer(
       "sudo kiln record -d 10s\n"
       "sudo kiln record -p $(pidof nginx | tr ' ' ,) -F 199 -o nginx.html\n"
       "sudo kiln record -o app.pb.gz -o app.folded -- ./app --flag");
+}
+
+void DefineTop(CLI::App& app, TopArguments& to) {
+  CLI::App* top = app.add_subcommand("top", "Show what uses the CPU, live; without a target on the whole host");
+  DefineTargets(top, to, "Show");
+  DefineFrequency(top, to);
+  top->add_option("-i,--interval", to.interval, "What one table covers, 0.5s to 60s; then it is renewed")
+      ->type_name("TIME")
+      ->default_str("2s");
+  DefineDuration(top, to);
+  top->add_option("--by", to.by, "What the lines of the table are (key b)")
+      ->type_name("function|process|thread")
+      ->default_str("function");
+  top->add_option("--sort", to.sort,
+                  "Which column orders functions: self (the function alone), total (with all that it calls) or cpu, which "
+                  "is self in CPUs; processes and threads are always ordered by CPU (key s)")
+      ->type_name("self|total|cpu")
+      ->default_str("self");
+  top->add_flag("-t,--tree", to.tree, "Show the call tree, the most expensive branch first (key t)");
+  top->add_option("-n,--lines", to.lines, "How many lines of the table; without it what fits, 20 without a terminal")
+      ->type_name("N");
+  top->add_flag("--once", to.once, "Print one interval, of the length that -i or -d gives, and end");
+  top->add_flag("--json", to.json, "Print each interval as one line of JSON");
+  DefineStacks(top, to);
+  top->footer(
+      "sudo kiln top\n"
+      "sudo kiln top -p $(pidof nginx | tr ' ' ,) --tree\n"
+      "sudo kiln top --by process --once -d 10s\n"
+      "sudo kiln top --json -i 10s >> usage.jsonl");
 }
 
 void DefineReading(CLI::App& app, Arguments& to) {
@@ -87,6 +136,7 @@ void DefineCommandLine(CLI::App& app, Arguments& arguments) {
   app.add_flag("-v,--verbose", arguments.verbose, "Log what happens to stderr; -vv for more");
   app.add_flag("-V,--version", arguments.version, "Print the version and end");
   DefineRecord(app, arguments.record);
+  DefineTop(app, arguments.top);
   CLI::App* agent =
       app.add_subcommand("agent", "Profile this host all the time and send the profiles where the configuration says");
   OneValueEach(agent

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The one definition of kiln's command line. Parsing, help, man page and shell completion all come from the tree that
 // DefineCommandLine builds. Values stay text here; what they mean is checked later, each with a sentence of its own
-// (record_validation.h, commands.h).
+// (record_validation.h, top_validation.h, commands.h).
 #pragma once
 
 #include <string>
@@ -13,22 +13,36 @@ class App;
 
 namespace kiln::agent {
 
-struct RecordArguments {
+// Of record and top alike.
+struct SamplingArguments {
   std::vector<std::string> pids;  // each a pid or a comma list
   std::string comm;
   std::vector<std::string> cgroups;
-  bool all = false;
   std::string frequency = "99";
-  std::string event = "cpu-clock";
   std::string duration;  // empty = none
-  std::vector<std::string> outputs;
   bool no_kernel = false;
-  std::string stats;  // empty = none
   std::string unwind_memory = "64MiB";
-  std::string unwind_cache;          // empty = the default
+  std::string unwind_cache;  // empty = the default
+};
+
+struct RecordArguments : SamplingArguments {
+  bool all = false;
+  std::string event = "cpu-clock";
+  std::vector<std::string> outputs;
+  std::string stats;                 // empty = none
   std::vector<std::string> stray;    // arguments that stood where no "--" was before them
   bool has_separator = false;        // "--" was there
   std::vector<std::string> command;  // what followed it
+};
+
+struct TopArguments : SamplingArguments {
+  std::string interval;  // empty = 2s
+  std::string sort = "self";
+  std::string by = "function";
+  bool tree = false;
+  std::string lines;  // empty = what fits
+  bool once = false;
+  bool json = false;
 };
 
 struct ReportArguments {
@@ -64,6 +78,7 @@ struct Arguments {
   int verbose = 0;
   bool version = false;
   RecordArguments record;
+  TopArguments top;
   ReportArguments report;
   ConvertArguments convert;
   ViewArguments view;

@@ -19,6 +19,7 @@
 #include "agent/cli/help.h"
 #include "agent/cli/man_page.h"
 #include "agent/cli/record_validation.h"
+#include "agent/cli/top_validation.h"
 #include "agent/cli/values.h"
 #include "agent/doctor/doctor.h"
 
@@ -104,10 +105,17 @@ int Record(const Arguments& arguments, const CommandLineHooks& hooks) {
   return hooks.record(std::get<RecordOptions>(validated));
 }
 
+int Top(const Arguments& arguments, const CommandLineHooks& hooks) {
+  auto validated = ValidateTopOptions(arguments.top, "/proc");
+  if (const auto* failure = std::get_if<Failure>(&validated)) return Fail("kiln top", failure->code, failure->sentence);
+  return hooks.top(std::get<TopOptions>(validated));
+}
+
 int Dispatch(const ProgramModel& model, const std::string& command, const Arguments& arguments,
              const CommandLineHooks& hooks) {
   if (arguments.version || command == "version") return PrintVersion();
   if (command == "record") return Record(arguments, hooks);
+  if (command == "top") return Top(arguments, hooks);
   if (command == "agent") {
     return hooks.agent({.configs = arguments.agent.configs,
                         .validate = arguments.agent.validate,

@@ -31,6 +31,7 @@ struct Outcome {
   std::string out;
   std::string err;
   std::optional<RecordOptions> recorded;
+  std::optional<TopOptions> shown;
 };
 
 Outcome Kiln(std::vector<std::string> words) {
@@ -38,10 +39,16 @@ Outcome Kiln(std::vector<std::string> words) {
   std::vector<const char*> argv;
   for (const std::string& word : words) argv.push_back(word.c_str());
   Outcome outcome;
-  const CommandLineHooks hooks = {.record = [&](const RecordOptions& options) {
-    outcome.recorded = options;
-    return 17;
-  }};
+  const CommandLineHooks hooks = {.record =
+                                      [&](const RecordOptions& options) {
+                                        outcome.recorded = options;
+                                        return 17;
+                                      },
+                                  .top =
+                                      [&](const TopOptions& options) {
+                                        outcome.shown = options;
+                                        return 18;
+                                      }};
   testing::internal::CaptureStdout();
   testing::internal::CaptureStderr();
   outcome.status = RunCommandLine(static_cast<int>(argv.size()), argv.data(), hooks);
@@ -102,6 +109,17 @@ TEST_F(RecordCommand, LeavesEverythingBehindTheSeparatorToTheCommand) {
   EXPECT_EQ(outcome.recorded->frequency_hz, 99);
 }
 
+TEST(TopCommand, HandsOptionsOverAndPassesTheStatusOn) {
+  const Outcome outcome = Kiln({"top", "-p", fmt::format("{}", ::getpid()), "-i", "5s", "--by", "process", "--tree"});
+  EXPECT_EQ(outcome.status, 18) << outcome.err;
+  ASSERT_TRUE(outcome.shown);
+  EXPECT_THAT(outcome.shown->pids, ElementsAre(::getpid()));
+  EXPECT_EQ(outcome.shown->interval, absl::Seconds(5));
+  EXPECT_EQ(outcome.shown->by, TopGrouping::kProcess);
+  EXPECT_TRUE(outcome.shown->tree);
+  EXPECT_FALSE(outcome.recorded);
+}
+
 TEST(UsageErrors, AreOneSentenceWithAMend) {
   ExpectUsageError({"rekord"}, "there is no command 'rekord': did you mean record?");
   ExpectUsageError({"banana"}, "there is no command 'banana': kiln --help lists them");
@@ -114,6 +132,9 @@ TEST(UsageErrors, AreOneSentenceWithAMend) {
   ExpectUsageError({"record", "-F", "many"}, "--frequency is 'many'");
   ExpectUsageError({"record", "-d", "-1s"}, "-1s");
   ExpectUsageError({"record", "--"}, "there is no command behind --");
+  ExpectUsageError({"top", "--sort", "name"}, "--sort is 'name'");
+  ExpectUsageError({"top", "--interva", "2s"}, "did you mean --interval?");
+  ExpectUsageError({"top", "1234"}, "'1234' is one argument too many");
   ExpectUsageError({"report"}, "FILE is missing");
   ExpectUsageError({"report", "--top", "0", "x.pb.gz"}, "--top is '0'");
   ExpectUsageError({"report", "a.pb.gz", "b.pb.gz"}, "'b.pb.gz' is one argument too many");

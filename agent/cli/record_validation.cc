@@ -1,18 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/cli/record_validation.h"
 
-#include <absl/strings/numbers.h>
-#include <re2/re2.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <filesystem>
-#include <limits>
 #include <optional>
 
 #include "agent/cli/profile_files.h"
+#include "agent/cli/sampling_validation.h"
 #include "agent/cli/values.h"
 #include "base/file.h"
 
@@ -27,71 +23,6 @@ Failure Fault(ExitCode code, fmt::format_string<Args...> format, Args&&... args)
 }
 
 Failure Usage(const Status& status) { return {ExitCode::kUsage, std::string(Message(status))}; }
-
-// The number behind "Tgid:" in /proc/PID/status; nullopt if there is no such process any more.
-std::optional<int> ThreadGroupOf(const std::string& proc_root, int pid) {
-  const StatusOr<std::string> status = ReadFile(fmt::format("{}/{}/status", proc_root, pid), 1 << 16);
-  if (!status.ok()) return std::nullopt;
-  const std::string_view text = *status;
-  const size_t at = text.find("\nTgid:");
-  if (at == std::string_view::npos) return std::nullopt;
-  const size_t end = text.find('\n', at + 1);
-  const std::string value(text.substr(at + 6, end == std::string_view::npos ? end : end - at - 6));
-  int group = 0;
-  if (!absl::SimpleAtoi(value, &group)) return std::nullopt;
-  return group;
-}
-
-MaybeFailure TakePids(const std::vector<std::string>& lists, const std::string& proc_root, std::vector<int>& out) {
-  for (const std::string& list : lists) {
-    size_t from = 0;
-    while (from <= list.size()) {
-      const size_t to = std::min(list.find(',', from), list.size());
-      const auto pid =
-          ParseWholeNumber("--pid", std::string_view(list).substr(from, to - from), 1, std::numeric_limits<int>::max());
-      if (!pid.ok()) return Usage(pid.status());
-      const int number = static_cast<int>(*pid);
-      const std::optional<int> group = ThreadGroupOf(proc_root, number);
-      if (!group) {
-        return Fault(ExitCode::kNoInput,
-                     "there is no process {}: give the pid of a running one (pgrep finds it by name)", number);
-      }
-      if (*group != number) {
-        return Fault(ExitCode::kNoInput, "{} is a thread of process {}: give --pid {}", number, *group, *group);
-      }
-      if (std::find(out.begin(), out.end(), number) == out.end()) out.push_back(number);
-      from = to + 1;
-    }
-  }
-  return std::nullopt;
-}
-
-MaybeFailure CheckComm(const std::string& regex) {
-  RE2::Options quiet;
-  quiet.set_log_errors(false);
-  const RE2 compiled(regex, quiet);
-  if (compiled.ok()) return std::nullopt;
-  return Fault(ExitCode::kUsage, "--comm is '{}', which is no regular expression: {}", regex, compiled.error());
-}
-
-MaybeFailure TakeCgroups(const std::vector<std::string>& paths, std::vector<std::string>& out) {
-  for (const std::string& path : paths) {
-    std::error_code error;
-    const std::filesystem::path full = std::filesystem::canonical(path, error);
-    if (error || !std::filesystem::is_directory(full, error)) {
-      return Fault(ExitCode::kNoInput, "there is no cgroup folder '{}': give one such as /sys/fs/cgroup/system.slice",
-                   path);
-    }
-    if (!std::filesystem::exists(full / "cgroup.procs", error)) {
-      return Fault(ExitCode::kNoInput,
-                   "'{}' is a folder but no cgroup (it has no cgroup.procs): give one such as "
-                   "/sys/fs/cgroup/system.slice",
-                   path);
-    }
-    if (std::find(out.begin(), out.end(), full.string()) == out.end()) out.push_back(full.string());
-  }
-  return std::nullopt;
-}
 
 // Which targets go together; see RecordOptions.
 MaybeFailure CheckTargets(const RecordArguments& arguments) {
@@ -167,22 +98,14 @@ std::vector<std::string> DefaultOutputs(std::string_view host_name, absl::Time n
 
 std::variant<RecordOptions, Failure> ValidateRecordOptions(const RecordArguments& arguments, int verbose,
                                                            const RecordEnvironment& environment) {
-  RecordOptions options{.comm_regex = arguments.comm,
-                        .all = arguments.all,
-                        .command = arguments.command,
-                        .event = arguments.event,
-                        .no_kernel = arguments.no_kernel,
-                        .outputs = arguments.outputs,
-                        .unwind_cache = arguments.unwind_cache,
-                        .stats_file = arguments.stats,
-                        .verbose = verbose};
+  RecordOptions options;
+  options.all = arguments.all;
+  options.command = arguments.command;
+  options.event = arguments.event;
+  options.outputs = arguments.outputs;
+  options.stats_file = arguments.stats;
+  options.verbose = verbose;
   if (auto failure = CheckTargets(arguments)) return *failure;
-  const auto frequency = ParseWholeNumber("--frequency", arguments.frequency, 1, 10'000);
-  if (!frequency.ok()) return Usage(frequency.status());
-  options.frequency_hz = static_cast<int>(*frequency);
-  const auto memory = ParseBytes("--unwind-memory", arguments.unwind_memory, 4 << 20, 1 << 30);
-  if (!memory.ok()) return Usage(memory.status());
-  options.unwind_memory_bytes = *memory;
   if (options.event != "cpu-clock" && options.event != "cycles") {
     return Fault(ExitCode::kUsage, "--event is '{}': give cpu-clock or cycles", options.event);
   }
@@ -191,17 +114,13 @@ std::variant<RecordOptions, Failure> ValidateRecordOptions(const RecordArguments
     if (!duration.ok()) return Usage(duration.status());
     options.duration = *duration;
   }
-  if (auto failure = CheckComm(arguments.comm)) return *failure;
-  if (auto failure = TakePids(arguments.pids, environment.proc_root, options.pids)) return *failure;
-  if (auto failure = TakeCgroups(arguments.cgroups, options.cgroups)) return *failure;
+  if (auto failure = ValidateSampling(arguments, environment.proc_root, options)) return *failure;
   if (options.outputs.empty()) {
     options.outputs = DefaultOutputs(environment.host_name, environment.now, environment.time_zone);
   }
   if (auto failure = CheckOutputs(options.outputs)) return *failure;
   if (auto failure = CheckStatsFile(options)) return *failure;
-  if (options.pids.empty() && options.comm_regex.empty() && options.cgroups.empty() && options.command.empty()) {
-    options.all = true;
-  }
+  if (!options.has_target() && options.command.empty()) options.all = true;
   return options;
 }
 

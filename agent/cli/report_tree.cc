@@ -107,8 +107,8 @@ class CallTree {
 
 std::string RenderCallTree(const Profile& profile, const TreeOptions& options) {
   const CallTree tree(profile);
-  const int64_t samples = tree[0].total;
-  if (samples == 0) return "no samples\n";
+  if (tree[0].total == 0) return "no samples\n";
+  const int64_t samples = options.whole == 0 ? tree[0].total : options.whole;
   const double least = options.cut_off_percent / 100 * static_cast<double>(samples);
 
   std::string text = " total%   self%  function\n";

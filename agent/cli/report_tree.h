@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 
 #include "profile/profile.h"
@@ -11,6 +12,7 @@ namespace kiln::agent {
 struct TreeOptions {
   double cut_off_percent = 1.0;  // leave out what has less of all samples than this, 0 to 100
   size_t width = 0;              // columns of the terminal; 0 = don't cut
+  int64_t whole = 0;             // how many samples are 100 %; 0 = those of the profile
 };
 
 // The call tree from the root down, one function a line, the most expensive branch first:

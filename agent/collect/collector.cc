@@ -168,7 +168,8 @@ void Collector::Deliver(EventSink& sink, uint64_t horizon_ns) {
   }
   events_.erase(events_.begin(), events_.begin() + static_cast<ptrdiff_t>(next_event));
   std::swap(samples_, later_samples_);
-  delivered_until_ns_ = horizon_ns;
+  // The first drain after a start may come within the time that writers are allowed: time does not go back for that.
+  delivered_until_ns_ = std::max(delivered_until_ns_, horizon_ns);
   sink.OnBatchEnd();
   deliver_seconds_ += ThreadCpuSeconds() - start_seconds;
 }

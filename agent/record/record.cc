@@ -7,7 +7,6 @@
 #include <signal.h>
 #include <spdlog/spdlog.h>
 #include <sys/ioctl.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -21,16 +20,15 @@
 #include "agent/cli/report_summary.h"
 #include "agent/cli/report_table.h"
 #include "agent/collect/perf_errors.h"
-#include "agent/doctor/host_system.h"
-#include "agent/doctor/privileges.h"
 #include "agent/flush/profile_writer.h"
 #include "agent/record/command.h"
 #include "agent/record/progress.h"
+#include "agent/record/sampling_setup.h"
 #include "agent/record/statistics.h"
 #include "agent/record/stop_signals.h"
 #include "agent/record/target_watch.h"
+#include "agent/session/environment.h"
 #include "agent/session/session.h"
-#include "agent/unwind/table_cache.h"
 #include "base/clock.h"
 #include "base/file.h"
 
@@ -42,52 +40,10 @@ constexpr absl::Duration kProgressInterval = absl::Milliseconds(250);
 
 int FailWith(const Status& status) { return Fail(kWho, ExitCodeFor(status), Message(status)); }
 
-// Object files stay open until they are named: the more the better.
-void RaiseOpenFileLimit() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &limit);
-}
-
-// The kernel side sees the host's pids and reads its clocks; /proc here has to show the same.
-Status CheckPidNamespace() {
-  std::array<char, 64> target{};
-  const ssize_t length = ::readlink("/proc/self/ns/pid", target.data(), target.size());
-  if (length <= 0 || std::string_view(target.data(), static_cast<size_t>(length)) == "pid:[4026531836]") {
-    return absl::OkStatus();
-  }
-  return absl::FailedPreconditionError(
-      "kiln runs in a pid namespace of its own, where the host's processes have other numbers: give the container the "
-      "host's (docker run --pid=host, hostPID: true)");
-}
-
-// Where compiled unwind tables are kept; "" = nowhere.
-std::string UnwindCacheFolder(const std::string& option) {
-  if (option == "none") return "";
-  if (!option.empty()) return option;
-  const auto variable = [](const char* name) {
-    const char* value = std::getenv(name);
-    return std::string_view(value != nullptr ? value : "");
-  };
-  const std::string root = DefaultCacheRoot(::geteuid(), variable("XDG_CACHE_HOME"), variable("HOME"));
-  return root.empty() ? "" : fmt::format("{}/{}", root, TableCache::kFolderName);
-}
-
 SessionOptions SessionOptionsFor(const RecordOptions& options, const RE2* comm_regex) {
-  SessionOptions session;
-  session.sampler.frequency_hz = options.frequency_hz;
+  SessionOptions session = SamplingSessionOptions(options, comm_regex);
   session.sampler.event = options.event == "cycles" ? SamplerEvent::kCycles : SamplerEvent::kCpuClock;
-  session.sampler.kernel_stacks = !options.no_kernel;
-  session.sampler.cgroups = options.cgroups;
-  session.unwinder.memory_bytes = options.unwind_memory_bytes;
-  session.unwinder.cache_folder = UnwindCacheFolder(options.unwind_cache);
-  for (const int pid : options.pids) session.targets.push_back({pid});
   session.sampler.filter_pids = !options.pids.empty() || (!options.command.empty() && !options.all);
-  if (comm_regex != nullptr) {
-    session.sampler.filter_comm = true;
-    session.comm_matches = [comm_regex](const std::string& comm) { return RE2::PartialMatch(comm, *comm_regex); };
-  }
   return session;
 }
 
@@ -99,12 +55,7 @@ std::string JoinArguments(const std::vector<std::string>& arguments) {
 
 std::string TargetText(const RecordOptions& options) {
   if (!options.command.empty()) return (options.all ? "the whole host while running " : "") + options.command.front();
-  std::string text;
-  const auto add = [&text](std::string part) { text += (text.empty() ? "" : ", ") + std::move(part); };
-  for (const int pid : options.pids) add(fmt::format("process {}", pid));
-  if (!options.comm_regex.empty()) add(fmt::format("threads named {}", options.comm_regex));
-  for (const std::string& cgroup : options.cgroups) add(fmt::format("cgroup {}", cgroup));
-  return text.empty() ? "the whole host" : text;
+  return SamplingTargetText(options);
 }
 
 // Why the recording ended, and with what.
@@ -240,17 +191,12 @@ std::string NoSampleSentence(const RecordOptions& options) {
 int RunRecord(const RecordOptions& options) {
   if (Status status = CheckFrequency(options.frequency_hz); !status.ok()) return FailWith(status);
   if (Status status = CheckPidNamespace(); !status.ok()) return FailWith(status);
-  HostSystem host;
-  const PrivilegeReport privileges = ReportPrivileges(host);
-  if (!privileges.status.ok()) return FailWith(privileges.status);
-  for (const std::string& warning : privileges.warnings) spdlog::warn("{}", warning);
-  for (const std::string& remark : privileges.remarks) spdlog::info("{}", remark);
-  std::optional<RE2> comm_regex;
-  if (!options.comm_regex.empty()) comm_regex.emplace(options.comm_regex, RE2::Quiet);
+  if (Status status = CheckPrivileges(); !status.ok()) return FailWith(status);
+  const std::unique_ptr<const RE2> comm_regex = CompileCommRegex(options);
 
   auto signals = StopSignals::Block();  // before any thread starts, so that all inherit it
   if (!signals.ok()) return FailWith(signals.status());
-  SessionOptions session_options = SessionOptionsFor(options, comm_regex ? &*comm_regex : nullptr);
+  SessionOptions session_options = SessionOptionsFor(options, comm_regex.get());
   std::optional<Command> command;
   if (!options.command.empty()) {
     auto forked = Command::Fork(options.command, signals->previous_mask());

@@ -24,6 +24,18 @@ TEST(StopSignals, CountsInterruptsAndNotesTermination) {
   EXPECT_TRUE(signals->terminated());
 }
 
+TEST(StopSignals, TakesOtherSignalsOnRequest) {
+  auto signals = StopSignals::Block({SIGWINCH});
+  ASSERT_TRUE(signals.ok());
+  EXPECT_FALSE(signals->Take(SIGWINCH));
+  ::kill(::getpid(), SIGWINCH);
+  signals->Wait(absl::Seconds(60));
+  EXPECT_TRUE(signals->Take(SIGWINCH));
+  EXPECT_FALSE(signals->Take(SIGWINCH));
+  EXPECT_EQ(signals->interrupts(), 0);
+  EXPECT_FALSE(signals->terminated());
+}
+
 TEST(StopSignals, PutsTheOldMaskBack) {
   sigset_t before, after;
   ::pthread_sigmask(SIG_SETMASK, nullptr, &before);

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "agent/cli/arguments.h"
+#include "agent/cli/exit_code.h"
+#include "agent/cli/sampling_options.h"
+
+namespace kiln::agent {
+
+// Fills `options`; the first thing that is wrong, if something is. Looks at /proc (of `proc_root`) and the cgroup
+// folders.
+std::optional<Failure> ValidateSampling(const SamplingArguments& arguments, const std::string& proc_root,
+                                        SamplingOptions& options);
+
+}  // namespace kiln::agent
