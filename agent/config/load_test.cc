@@ -160,7 +160,7 @@ TEST(LoadConfig, WarnsOfWhatHasNoEffect) {
       "k2.yaml:1:41: exporters.otlp.tls: warning: insecure has no effect: the endpoint begins with https://\n"
       "k2.yaml:2:27: exporters.otlp.sending_queue.batch.min_size: warning: has no effect in kiln: each profile is sent "
       "when its window ends\n"
-      "k2.yaml:3:36: service.limits.bpf_memory_mib: warning: 20 MiB is less than receivers.profiling.unwind_memory (40 "
+      "k2.yaml:3:36: service.limits.bpf_memory_mib: warning: 20 MiB is less than receivers.profiling.unwind_memory (24 "
       "MiB), which is not going to be used up\n"
       "k2.yaml:3:60: service.telemetry.logs.sampling: warning: has no effect in kiln\n");
   EXPECT_TRUE(result.ok());

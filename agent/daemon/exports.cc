@@ -23,6 +23,12 @@ std::set<std::string> WantedIds(const config::AgentConfig& config) {
   return ids;
 }
 
+std::optional<pipeline::FileStorageSettings> StorageOf(const std::string& id, const config::AgentConfig& config) {
+  const std::string& storage = config.exporters.at(id).path.queue.storage;
+  if (storage.empty()) return std::nullopt;
+  return std::get<pipeline::FileStorageSettings>(config.extensions.at(storage));
+}
+
 absl::Time TimeOf(int64_t unix_nano) { return unix_nano == 0 ? absl::InfinitePast() : absl::FromUnixNanos(unix_nano); }
 
 }  // namespace
@@ -36,9 +42,7 @@ StatusOr<Exports::WayPtr> Exports::MakeWay(const std::string& id, const config::
   auto way = std::make_shared<Way>();
   way->id = id;
   way->config = config.exporters.at(id);
-  if (const std::string& storage = way->config.path.queue.storage; !storage.empty()) {
-    way->storage = std::get<pipeline::FileStorageSettings>(config.extensions.at(storage));
-  }
+  way->storage = StorageOf(id, config);
   auto exporter = MakeExporter(way->config.settings, options_.debug_output);
   if (!exporter.ok()) return Annotate(exporter.status(), fmt::format("exporters.{}", id));
   way->exporter = *std::move(exporter);
@@ -62,14 +66,16 @@ Status Exports::Apply(const config::AgentConfig& config) {
   std::map<std::string, WayPtr> next;
   std::vector<WayPtr> added;
   for (const std::string& id : WantedIds(config)) {
-    KILN_ASSIGN_OR_RETURN(WayPtr way, MakeWay(id, config));
     const auto known = ways_.find(id);
-    if (known != ways_.end() && known->second->config == way->config && known->second->storage == way->storage) {
+    // Making an exporter may already change something: a file is emptied.
+    if (known != ways_.end() && known->second->config == config.exporters.at(id) &&
+        known->second->storage == StorageOf(id, config)) {
       next.emplace(id, known->second);
-    } else {
-      next.emplace(id, way);
-      added.push_back(std::move(way));
+      continue;
     }
+    KILN_ASSIGN_OR_RETURN(WayPtr way, MakeWay(id, config));
+    next.emplace(id, way);
+    added.push_back(std::move(way));
   }
   std::vector<WayPtr> replaced;
   for (const auto& [id, way] : ways_) {
