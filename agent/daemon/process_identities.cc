@@ -14,6 +14,18 @@ identity::RelabelAction ActionOf(config::RelabelRule::Action action) {
   return identity::RelabelAction::kKeep;
 }
 
+identity::KnownProcess Known(const Process& process, const ThreadIdentity& thread) {
+  return {.pid = process.pid,
+          .parent_pid = process.parent_pid,
+          .namespaced_pid = process.namespaced_pid,
+          .start_ns = process.start_ns,
+          .comm = thread.process_comm};
+}
+
+const identity::ProcessIdentity* WhoIs(const Process* process) {
+  return process == nullptr ? nullptr : process->who.get();
+}
+
 }  // namespace
 
 identity::IdentityOptions IdentityOptionsOf(const config::ProfilingReceiver& settings) {
@@ -37,14 +49,16 @@ identity::IdentityOptions IdentityOptionsOf(const config::ProfilingReceiver& set
 std::shared_ptr<const identity::ProcessIdentity> ProcessIdentities::Identify(const Process& process,
                                                                              const ThreadIdentity& thread,
                                                                              const Process* parent) {
-  const identity::KnownProcess known{.pid = process.pid,
-                                     .parent_pid = process.parent_pid,
-                                     .namespaced_pid = process.namespaced_pid,
-                                     .start_ns = process.start_ns,
-                                     .comm = thread.process_comm};
+  const std::lock_guard lock(mutex_);
+  return std::make_shared<const identity::ProcessIdentity>(reader_->Read(Known(process, thread), WhoIs(parent)));
+}
+
+std::shared_ptr<const identity::ProcessIdentity> ProcessIdentities::IdentifyByEvents(const Process& process,
+                                                                                     const ThreadIdentity& thread,
+                                                                                     const Process* parent) {
   const std::lock_guard lock(mutex_);
   return std::make_shared<const identity::ProcessIdentity>(
-      reader_->Read(known, parent == nullptr ? nullptr : parent->who.get()));
+      reader_->WithoutReading(Known(process, thread), WhoIs(parent)));
 }
 
 }  // namespace kiln::agent

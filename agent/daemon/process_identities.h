@@ -27,6 +27,9 @@ class ProcessIdentities : public IdentitySource {
 
   std::shared_ptr<const identity::ProcessIdentity> Identify(const Process& process, const ThreadIdentity& thread,
                                                             const Process* parent) override;
+  std::shared_ptr<const identity::ProcessIdentity> IdentifyByEvents(const Process& process,
+                                                                    const ThreadIdentity& thread,
+                                                                    const Process* parent) override;
   bool IsUnwanted(const identity::ProcessIdentity& who) override { return who.dropped; }
 
  private:

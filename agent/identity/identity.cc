@@ -112,6 +112,10 @@ ProcessIdentity IdentityReader::Read(const KnownProcess& known, const ProcessIde
   return Describe(facts ? *facts : facts_.WithoutReading(known));
 }
 
+ProcessIdentity IdentityReader::WithoutReading(const KnownProcess& known, const ProcessIdentity* parent) {
+  return parent != nullptr ? Inherit(*parent, known) : Describe(facts_.WithoutReading(known));
+}
+
 ProcessIdentity IdentityReader::Inherit(const ProcessIdentity& parent, const KnownProcess& child) {
   metrics_.inherited.Add();
   const ProcessFacts facts = facts_.WithoutReading(child);

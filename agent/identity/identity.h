@@ -71,6 +71,9 @@ class IdentityReader {
   // nullptr otherwise. If the process is gone (or a zombie), it counts as its parent, or as what events told of it.
   ProcessIdentity Read(const KnownProcess& known, const ProcessIdentity* parent = nullptr);
 
+  // What events told alone, or as the parent: for a process that has become another program meanwhile.
+  ProcessIdentity WithoutReading(const KnownProcess& known, const ProcessIdentity* parent = nullptr);
+
   // `parent` with the pid, the parent's pid and the creation time of `child`. Relabel rules are applied anew.
   ProcessIdentity Inherit(const ProcessIdentity& parent, const KnownProcess& child);
 

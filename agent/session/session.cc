@@ -73,7 +73,7 @@ class Session::Sink : public EventSink {
       return;
     }
     Process* process = session_.aggregator_.Admit(sample);
-    if (process == nullptr || IsUnwanted(*process, *sample.identity)) return;
+    if (process == nullptr || IsUnwanted(*process, sample)) return;
     session_.unwinder_->OnSample(sample, *process, add_);
   }
 
@@ -100,12 +100,16 @@ class Session::Sink : public EventSink {
   }
 
  private:
-  bool IsUnwanted(Process& process, const ThreadIdentity& thread) {
+  bool IsUnwanted(Process& process, const RawSample& sample) {
     IdentitySource* identities = session_.options_.identities;
     if (identities == nullptr) return false;
     if (process.who == nullptr) {
       const Process* parent = process.execed ? nullptr : session_.processes_.Current(process.parent_pid);
-      process.who = identities->Identify(process, thread, parent);
+      process.who = identities->Identify(process, *sample.identity, parent);
+      // Asked afterwards: if no exec is known now, it was this program that was looked at.
+      if (session_.system_.ExecFollows(process.pid, sample.time_ns)) {
+        process.who = identities->IdentifyByEvents(process, *sample.identity, parent);
+      }
     }
     if (!identities->IsUnwanted(*process.who)) return false;
     ++session_.unwanted_samples_;

@@ -40,6 +40,10 @@ class IdentitySource {
   virtual std::shared_ptr<const identity::ProcessIdentity> Identify(const Process& process,
                                                                     const ThreadIdentity& thread,
                                                                     const Process* parent) = 0;
+  // The same for a process that runs another program by now: without looking at it.
+  virtual std::shared_ptr<const identity::ProcessIdentity> IdentifyByEvents(const Process& process,
+                                                                            const ThreadIdentity& thread,
+                                                                            const Process* parent) = 0;
   // Whether the process is to be left out.
   virtual bool IsUnwanted(const identity::ProcessIdentity& who) = 0;
 };

@@ -64,7 +64,7 @@ class Ways:
         """At most 30 that were sent; and none that makes a series of each thread."""
         added = {"__service_name__", "__profile_type__", "__type__", "__unit__", "__period_type__", "__period_unit__"}
         sets = self.server.ask("Series", accept="*/*; allow-utf8-labelnames=true", matchers=[selector])["labelsSet"]
-        self.assertEqual(len(sets), 1)
+        self.assertEqual(len(sets), 1, sets)
         for labels in sets:
             names = {pair["name"] for pair in labels["labels"]} - added
             self.assertLessEqual(len(names) + 1, 30, names)  # __delta__ was sent too
