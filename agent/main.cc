@@ -6,6 +6,5 @@
 
 int main(int argc, char** argv) {
   return kiln::agent::RunCommandLine(
-      argc, argv,
-      {.record = kiln::agent::RunRecord, .agent = kiln::agent::RunAgent, .top = kiln::agent::RunTop});
+      argc, argv, {.record = kiln::agent::RunRecord, .agent = kiln::agent::RunAgent, .top = kiln::agent::RunTop});
 }

@@ -11,9 +11,9 @@ void OneValueEach(CLI::Option* option) { option->allow_extra_args(false)->take_a
 
 // The options that record and top share. `verb` begins the descriptions: "Record".
 void DefineTargets(CLI::App* command, SamplingArguments& to, const std::string& verb) {
-  OneValueEach(command
-                   ->add_option("-p,--pid", to.pids, verb + " this process and its children; repeat or join by commas")
-                   ->type_name("PID"));
+  OneValueEach(
+      command->add_option("-p,--pid", to.pids, verb + " this process and its children; repeat or join by commas")
+          ->type_name("PID"));
   command
       ->add_option("--comm", to.comm,
                    verb +
@@ -81,9 +81,10 @@ void DefineTop(CLI::App& app, TopArguments& to) {
   top->add_option("--by", to.by, "What the lines of the table are (key b)")
       ->type_name("function|process|thread")
       ->default_str("function");
-  top->add_option("--sort", to.sort,
-                  "Which column orders functions: self (the function alone), total (with all that it calls) or cpu, which "
-                  "is self in CPUs; processes and threads are always ordered by CPU (key s)")
+  top->add_option(
+         "--sort", to.sort,
+         "Which column orders functions: self (the function alone), total (with all that it calls) or cpu, which "
+         "is self in CPUs; processes and threads are always ordered by CPU (key s)")
       ->type_name("self|total|cpu")
       ->default_str("self");
   top->add_flag("-t,--tree", to.tree, "Show the call tree, the most expensive branch first (key t)");

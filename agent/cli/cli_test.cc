@@ -17,6 +17,7 @@
 #include "agent/cli/exit_code.h"
 #include "agent/cli/man_page.h"
 #include "agent/cli/profile_files.h"
+#include "agent/cli/top_help.h"
 #include "profile/testing.h"
 
 namespace kiln::agent {
@@ -224,6 +225,9 @@ TEST(ManPage, HasEveryOptionFormatAndExitStatus) {
     }
   }
   for (const FileFormat& format : FileFormats()) EXPECT_THAT(page, HasSubstr("\\&" + std::string(format.suffix)));
+  for (const TopHelpEntry& column : kTopColumns) {
+    EXPECT_THAT(page, HasSubstr(fmt::format("\\fB{}\\fR\n", column.term)));
+  }
   for (const ExitCodeMeaning& code : kExitCodes) {
     EXPECT_THAT(page, HasSubstr(fmt::format(".TP\n\\fB{}\\fR\n", static_cast<int>(code.code))));
   }

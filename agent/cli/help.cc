@@ -55,6 +55,7 @@ std::string RenderOverview(const ProgramModel& model) {
       "  sudo kiln record                  the whole host until Ctrl-C: a flame graph and a pprof file\n"
       "  sudo kiln record -- ./app         start a program and record it\n"
       "  sudo kiln record -p 1234 -d 10s   a running process for ten seconds\n"
+      "  sudo kiln top                     what uses the CPU, live\n"
       "  kiln report app.pb.gz             the hottest functions of a file\n"
       "  kiln view app.pb.gz               its flame graph in the browser\n"
       "  sudo kiln doctor                  can this machine record, and if not, what mends it\n\n"

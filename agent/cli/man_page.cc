@@ -5,6 +5,7 @@
 
 #include "agent/cli/exit_code.h"
 #include "agent/cli/profile_files.h"
+#include "agent/cli/top_help.h"
 
 namespace kiln::agent {
 namespace {
@@ -69,6 +70,10 @@ std::string RenderManPage(const ProgramModel& model, std::string_view version) {
   for (const ExitCodeMeaning& code : kExitCodes) {
     text += Tagged(fmt::format("{}", static_cast<int>(code.code)), code.meaning);
   }
+  text += ".SH \"COLUMNS OF TOP\"\n";
+  for (const TopHelpEntry& column : kTopColumns) text += Tagged(column.term, column.meaning);
+  text += ".SH \"KEYS OF TOP\"\n";
+  for (const TopHelpEntry& key : kTopKeys) text += Tagged(key.term, key.meaning);
   text +=
       ".SH SIGNALS\nThe first Ctrl\\-C ends a recording and writes the files, the second one gives up without them.\n";
   text += ".SH EXAMPLES\n.nf\n";

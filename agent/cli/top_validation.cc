@@ -29,9 +29,8 @@ std::optional<T> Choose(std::string_view text, const std::array<std::pair<std::s
 
 constexpr std::array<std::pair<std::string_view, TopSort>, 3> kSorts = {
     {{"self", TopSort::kSelf}, {"total", TopSort::kTotal}, {"cpu", TopSort::kCpu}}};
-constexpr std::array<std::pair<std::string_view, TopGrouping>, 3> kGroupings = {{{"function", TopGrouping::kFunction},
-                                                                                 {"process", TopGrouping::kProcess},
-                                                                                 {"thread", TopGrouping::kThread}}};
+constexpr std::array<std::pair<std::string_view, TopGrouping>, 3> kGroupings = {
+    {{"function", TopGrouping::kFunction}, {"process", TopGrouping::kProcess}, {"thread", TopGrouping::kThread}}};
 
 // -i, -d and --once: which go together, and what they mean then.
 std::optional<Failure> TakeTimes(const TopArguments& arguments, TopOptions& options) {

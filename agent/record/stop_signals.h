@@ -11,8 +11,9 @@
 
 namespace kiln::agent {
 
-// SIGINT, SIGTERM, SIGHUP, SIGCHLD and `others` as something to wait for. Block them before the first thread starts: threads
-// inherit the mask, and the signals then come here only. The old mask is put back on destruction. Thread-compatible.
+// SIGINT, SIGTERM, SIGHUP, SIGCHLD and `others` as something to wait for. Block them before the first thread starts:
+// threads inherit the mask, and the signals then come here only. The old mask is put back on destruction.
+// Thread-compatible.
 class StopSignals {
  public:
   static StatusOr<StopSignals> Block(std::initializer_list<int> others = {});

@@ -20,8 +20,8 @@ class TopBody {
 
   // How many lines there are, headings not counted; 0 = Sentence() says why.
   size_t size() const;
-  // The heading and then `count` lines from `first` on, as far as there are; safe to print, without line ends. Names are
-  // cut to `width` columns, 0 = not.
+  // The heading and then `count` lines from `first` on, as far as there are; safe to print, without line ends. Names
+  // are cut to `width` columns, 0 = not.
   std::vector<std::string> Lines(size_t first, size_t count, size_t width) const;
   std::string Sentence() const;
   // "functions", "processes" …, for "and 12 more functions".

@@ -21,7 +21,8 @@ TEST(LayOutTable, CutsNothingWithoutAWidth) {
 }
 
 TEST(LayOutTable, PlacesColumnsByTheWidthAloneAndNotByTheTexts) {
-  EXPECT_THAT(LayOutTable(kColumns, 1, {{"1", "a", "b"}}, 80), ElementsAre("  n  name        place", "  1  a           b"));
+  EXPECT_THAT(LayOutTable(kColumns, 1, {{"1", "a", "b"}}, 80),
+              ElementsAre("  n  name        place", "  1  a           b"));
   EXPECT_THAT(LayOutTable(kColumns, 1, {{"1", "abcdefghijklm", "abcdefgh"}}, 80),
               ElementsAre("  n  name        place", "  1  abcdefghi…  abcde…"));
 }

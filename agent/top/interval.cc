@@ -17,9 +17,8 @@ TopTotals TotalsOf(const Profile& profile) {
     const int64_t value = sample.values.at(0);
     totals.samples = SaturatingAdd(totals.samples, value);
     const auto& locations = profile.stacks[sample.key.stack].locations;
-    const bool is_cut = std::ranges::any_of(locations, [&](LocationIndex location) {
-      return profile.locations[location].type == FrameType::kTruncated;
-    });
+    const bool is_cut = std::ranges::any_of(
+        locations, [&](LocationIndex location) { return profile.locations[location].type == FrameType::kTruncated; });
     if (!is_cut) totals.complete = SaturatingAdd(totals.complete, value);
   }
   return totals;
@@ -37,9 +36,7 @@ absl::Time EndOf(const Profile& profile) {
 
 Profile WithoutKernelFrames(const Profile& profile) {
   Profile result = profile;
-  const auto is_kernel = [&](LocationIndex location) {
-    return profile.locations[location].type == FrameType::kKernel;
-  };
+  const auto is_kernel = [&](LocationIndex location) { return profile.locations[location].type == FrameType::kKernel; };
   const profile::StringIndex none(0);
   const profile::FunctionIndex function = result.functions.Add(
       {.name = result.strings.Add("[kernel]"), .system_name = none, .filename = none, .start_line = 0});

@@ -13,9 +13,10 @@ namespace kiln::agent {
 Status WriteUnlessStopped(int fd, std::string_view text, StopSignals& signals) {
   const auto stopped = [&] { return signals.interrupts() > 0 || signals.terminated(); };
   while (!text.empty()) {
-    std::array<pollfd, 2> polls{{{.fd = fd, .events = POLLOUT, .revents = 0},
-                                 {.fd = signals.fd(), .events = POLLIN, .revents = 0}}};
-    if (::poll(polls.data(), polls.size(), stopped() ? 0 : -1) < 0 && errno != EINTR) return ErrnoError(errno, "cannot wait to write");
+    std::array<pollfd, 2> polls{
+        {{.fd = fd, .events = POLLOUT, .revents = 0}, {.fd = signals.fd(), .events = POLLIN, .revents = 0}}};
+    if (::poll(polls.data(), polls.size(), stopped() ? 0 : -1) < 0 && errno != EINTR)
+      return ErrnoError(errno, "cannot wait to write");
     if (polls[1].revents != 0) signals.Wait(absl::ZeroDuration());
     if (polls[0].revents == 0) {
       if (stopped()) return absl::CancelledError("a signal came");

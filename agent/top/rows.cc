@@ -138,7 +138,8 @@ std::vector<TopRow> CountRows(const Profile& profile, TopGrouping by, TopSort so
   std::vector<TopRow> rows = by_function ? CountFunctions(profile) : CountTasks(profile, by == TopGrouping::kThread);
   std::erase_if(rows, [](const TopRow& row) { return row.self == 0 && row.total == 0; });
   const auto key = [&](const TopRow& row) {
-    const auto [first, second] = sort == TopSort::kTotal ? std::pair(row.total, row.self) : std::pair(row.self, row.total);
+    const auto [first, second] =
+        sort == TopSort::kTotal ? std::pair(row.total, row.self) : std::pair(row.self, row.total);
     // What is hottest in a process may change while its share does not: the process's own name keeps it in its place.
     const std::string_view name = by_function ? row.function : row.process;
     return std::tuple(-first, -second, name, std::string_view(by_function ? row.module : row.thread), row.pid, row.tid);

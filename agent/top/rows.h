@@ -27,8 +27,8 @@ struct TopRow {
   int64_t tid = 0;
 };
 
-// One row per function, process or thread that has samples, the first by `sort` first; what is equal there is ordered by
-// the other column, then by name and number. Sums saturate. Linear in the size of the profile, but for sorting.
+// One row per function, process or thread that has samples, the first by `sort` first; what is equal there is ordered
+// by the other column, then by name and number. Sums saturate. Linear in the size of the profile, but for sorting.
 std::vector<TopRow> CountRows(const profile::Profile& profile, TopGrouping by, TopSort sort);
 
 // Whether one of the row's texts, or a number, holds `text`; case does not matter in ASCII. True if `text` is empty.

@@ -8,6 +8,7 @@
 
 #include "agent/cli/report_table.h"
 #include "agent/cli/terminal.h"
+#include "agent/cli/top_help.h"
 #include "agent/top/body.h"
 
 namespace kiln::agent {
@@ -55,7 +56,8 @@ std::string LastLine(const TopView& view, size_t first, size_t shown, size_t siz
   if (!view.message.empty()) return view.message;
   std::string text(kKeysLine);
   if (size <= shown) return text;
-  const std::string range = fmt::format("{}-{} of {}", first + 1, first + shown, WithThousands(static_cast<int64_t>(size)));
+  const std::string range =
+      fmt::format("{}-{} of {}", first + 1, first + shown, WithThousands(static_cast<int64_t>(size)));
   const size_t used = DisplayWidth(text);
   // The range matters more than the keys.
   if (used + 2 + range.size() > columns) return range + "  " + text;
@@ -80,11 +82,12 @@ std::vector<ScreenLine> Cut(std::vector<ScreenLine> lines, ScreenSize size) {
 
 std::vector<ScreenLine> HelpLines() {
   std::vector<ScreenLine> lines;
-  for (std::string_view rest = kHelpText; !rest.empty();) {
-    const size_t end = std::min(rest.find('\n'), rest.size());
-    lines.push_back({std::string(rest.substr(0, end))});
-    rest.remove_prefix(std::min(rest.size(), end + 1));
-  }
+  const auto add = [&](const TopHelpEntry& entry) {
+    lines.push_back({fmt::format("{:<11}{}", entry.term, entry.meaning)});
+  };
+  for (const TopHelpEntry& key : kTopKeys) add(key);
+  lines.emplace_back();
+  for (const TopHelpEntry& column : kTopColumns) add(column);
   return lines;
 }
 
@@ -159,8 +162,8 @@ std::string RenderBlock(const TopInterval& interval, const TopView& view, size_t
   } else {
     for (std::string& line : body.Lines(0, most_lines, width)) lines.push_back(std::move(line));
     if (body.size() > most_lines) {
-      lines.push_back(fmt::format("and {} more {}", WithThousands(static_cast<int64_t>(body.size() - most_lines)),
-                                  body.unit()));
+      lines.push_back(
+          fmt::format("and {} more {}", WithThousands(static_cast<int64_t>(body.size() - most_lines)), body.unit()));
     }
   }
   std::string text;

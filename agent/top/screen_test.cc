@@ -67,23 +67,22 @@ TEST(Block, HasProcessesOrThreads) {
 }
 
 TEST(Block, HasTheTree) {
-  EXPECT_THAT(Block(ExampleInterval(), {.tree = true}, 0, 3),
-              HasSubstr("the whole host, call tree\n"
-                        "\n"
-                        " total%   self%  function\n"
-                        "  75.00    0.00  app (42)\n"
-                        "  74.50    0.00   main  [app]\n"
-                        "  49.50    0.00    work  [app]\n"
-                        "and 8 more lines of the tree\n"));
+  EXPECT_THAT(Block(ExampleInterval(), {.tree = true}, 0, 3), HasSubstr("the whole host, call tree\n"
+                                                                        "\n"
+                                                                        " total%   self%  function\n"
+                                                                        "  75.00    0.00  app (42)\n"
+                                                                        "  74.50    0.00   main  [app]\n"
+                                                                        "  49.50    0.00    work  [app]\n"
+                                                                        "and 8 more lines of the tree\n"));
 }
 
 TEST(Block, TellsWhomItShows) {
   TopInterval interval = ExampleInterval();
   interval.target = "process 42";
   interval.lost = 1234;
-  EXPECT_THAT(Block(interval, {.sort = TopSort::kTotal}),
-              AllOf(HasSubstr("1.00 of 2 CPUs used "), HasSubstr("1,234 lost"),
-                    HasSubstr("process 42, functions by total\n")));
+  EXPECT_THAT(
+      Block(interval, {.sort = TopSort::kTotal}),
+      AllOf(HasSubstr("1.00 of 2 CPUs used "), HasSubstr("1,234 lost"), HasSubstr("process 42, functions by total\n")));
 }
 
 TEST(Block, SaysThatTheMachineWasIdle) {
@@ -146,8 +145,9 @@ TEST(Screen, LeavesTheLessImportantOutOfSmallTerminals) {
   EXPECT_THAT(Screen(interval, view, {.columns = 80, .rows = 1}), ElementsAre(StartsWith("  65.0    65.0")));
   EXPECT_THAT(Screen(interval, view, {.columns = 80, .rows = 2}),
               ElementsAre(StartsWith("1.00 of 2 CPUs"), StartsWith("  65.0    65.0")));
-  EXPECT_THAT(Screen(interval, view, {.columns = 80, .rows = 4}),
-              ElementsAre(StartsWith("1.00 of 2 CPUs"), StartsWith(" self%"), StartsWith("  65.0"), StartsWith("  25.0")));
+  EXPECT_THAT(
+      Screen(interval, view, {.columns = 80, .rows = 4}),
+      ElementsAre(StartsWith("1.00 of 2 CPUs"), StartsWith(" self%"), StartsWith("  65.0"), StartsWith("  25.0")));
   EXPECT_THAT(Screen(interval, view, {.columns = 0, .rows = 9}), IsEmpty());
   EXPECT_THAT(Screen(interval, view, {.columns = 9, .rows = 0}), IsEmpty());
 }

@@ -21,7 +21,8 @@ struct TestSample {
   int64_t tid = 0;  // 0 = as pid
 };
 
-// 100 Hz for 2 s on 2 CPUs of "box", ending at 10:00:00 UTC; so 200 samples are one CPU. User functions are in /bin/app.
+// 100 Hz for 2 s on 2 CPUs of "box", ending at 10:00:00 UTC; so 200 samples are one CPU. User functions are in
+// /bin/app.
 inline TopInterval IntervalOf(const std::vector<TestSample>& samples) {
   profile::ProfileBuilder b;
   const profile::StringIndex none(0);

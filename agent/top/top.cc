@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <limits>
 #include <set>
 
 #include "agent/cli/exit_code.h"
@@ -47,8 +48,7 @@ class OwnCost {
  public:
   double TakePercent(const SessionStatus& status) {
     const uint64_t now = MonotonicNs();
-    const double seconds =
-        OwnCpuSeconds() + static_cast<double>(status.counters[KILN_COUNTER_RUN_NS]) / 1e9;
+    const double seconds = OwnCpuSeconds() + static_cast<double>(status.counters[KILN_COUNTER_RUN_NS]) / 1e9;
     const double percent = now > time_ns_ ? 100 * (seconds - seconds_) * 1e9 / static_cast<double>(now - time_ns_) : 0;
     time_ns_ = now;
     seconds_ = seconds;
@@ -68,8 +68,7 @@ std::string HostName() {
 // Adds to an interval what is known here only.
 class Completer {
  public:
-  explicit Completer(const TopOptions& options)
-      : target_(options.has_target() ? SamplingTargetText(options) : "") {}
+  explicit Completer(const TopOptions& options) : target_(options.has_target() ? SamplingTargetText(options) : "") {}
 
   void Complete(TopInterval& interval, const Session& session) {
     const SessionStatus status = session.status();
@@ -231,8 +230,7 @@ StatusOr<Ending> ShowIntervals(const TopOptions& options, Session& session, Inte
   for (;;) {
     absl::Duration wait = options.pids.empty() ? absl::Seconds(3600) : kWatchTargets;
     if (options.duration) {
-      const absl::Duration left =
-          *options.duration - absl::Nanoseconds(static_cast<int64_t>(MonotonicNs() - start_ns));
+      const absl::Duration left = *options.duration - absl::Nanoseconds(static_cast<int64_t>(MonotonicNs() - start_ns));
       if (left <= absl::ZeroDuration()) return Ending::kTime;
       wait = std::min(wait, left);
     }

@@ -104,24 +104,6 @@ KeyEffect Scroll(KeyCode code, TopView& view) {
 
 }  // namespace
 
-const std::string_view kHelpText =
-    "q          quit\n"
-    "space p    stop the table, or let it go on; sampling goes on meanwhile\n"
-    "s          order functions by self, total or CPU\n"
-    "b          lines are functions, processes or threads\n"
-    "t          call tree, or table\n"
-    "k          show the kernel's functions, or count them as their callers'\n"
-    "/          show only what contains a text; Enter keeps it, Esc ends it\n"
-    "arrows     scroll; also PgUp, PgDn, Home, End\n"
-    "h ?        this help; any key leaves it\n"
-    "\n"
-    "100 %      the CPU time that was sampled in the interval\n"
-    "self%      in the function itself\n"
-    "total%     in the function and in what it calls\n"
-    "CPU        how many CPUs it keeps busy itself, on average\n"
-    "process    that has most of it; +2: two others have it too\n"
-    "hottest    the function that most of a process's own time is in\n";
-
 TopView ViewFor(const TopOptions& options) {
   return {.by = options.by,
           .sort = options.sort,

@@ -31,11 +31,8 @@ TopView ViewFor(const TopOptions& options);
 
 enum class KeyEffect : uint8_t { kNone, kRedraw, kQuit };
 
-// What a key does to the view (kHelpText). Keys without a meaning do nothing.
+// What a key does to the view (agent/cli/top_help.h). Keys without a meaning do nothing.
 KeyEffect ApplyKey(const Key& key, TopView& view);
-
-// One line per key, then what the columns mean; for the screen that h shows.
-extern const std::string_view kHelpText;
 
 // "function", "process", "thread"; "self", "total", "cpu".
 std::string_view GroupingName(TopGrouping by);

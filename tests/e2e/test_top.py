@@ -246,7 +246,7 @@ class TerminalTest(harness.KilnTest):
         terminal.type("k")
         terminal.wait_for("without kernel")
         terminal.type("h")
-        terminal.wait_for("how many CPUs it keeps busy")
+        terminal.wait_for("how many CPUs it keeps busy, on average")
         terminal.type("h ")
         paused = terminal.wait_for("PAUSED")[0]
         count = len(terminal.frames())
