@@ -14,7 +14,7 @@ from http_server import Fault, grpc_error, text  # noqa: E402
 from pyroscope_client import CPU, Pyroscope  # noqa: E402
 from pyroscope_stand_in import OTLP_GRPC, OTLP_HTTP, PUSH, StandIn  # noqa: E402
 
-HZ = 199
+HZ = 499
 
 
 class Ways:
@@ -23,7 +23,8 @@ class Ways:
     def exporters(self):
         """One for each way: (exporter, settings, what it makes of the dots in names of labels)."""
         address = self.server.url.removeprefix("http://")
-        common = {"retry_on_failure": agent.RETRY}
+        # A server that is slow to answer is sent the same once more, and counts it twice.
+        common = {"retry_on_failure": agent.RETRY, "timeout": "60s"}
         return [("otlp", {"endpoint": address, "tls": {"insecure": True}, **common}, "."),
                 ("otlphttp", {"endpoint": self.server.url, **common}, "."),
                 ("pyroscope", {"endpoint": self.server.url, **common}, "_")]
@@ -50,7 +51,8 @@ class Ways:
 
     def check_stacks(self, selector, truth):
         stacks, total = self.server.stacks(selector)
-        self.assert_share(total, truth["on_cpu_ns"], 1, "CPU time queried back", points=5)
+        # A window that is lost, or there twice, is a fifth. How exact totals are is e2e_shares' business.
+        self.assert_share(total, truth["on_cpu_ns"], 1, "CPU time queried back", points=12)
         of_function = {name: sum(value for stack, value in stacks.items() if name in stack.split(";"))
                        for name in truth["functions"]}
         for name, expected in (("seventy", 0.7), ("thirty", 0.3)):
@@ -64,9 +66,12 @@ class Ways:
         """At most 30 that were sent; and none that makes a series of each thread."""
         added = {"__service_name__", "__profile_type__", "__type__", "__unit__", "__period_type__", "__period_unit__"}
         sets = self.server.ask("Series", accept="*/*; allow-utf8-labelnames=true", matchers=[selector])["labelsSet"]
-        self.assertEqual(len(sets), 1, sets)
-        for labels in sets:
-            names = {pair["name"] for pair in labels["labels"]} - added
+        # One per profile type: CPU time and samples are two where a push has both.
+        distinct = {frozenset((pair["name"], pair["value"]) for pair in labels["labels"] if pair["name"] not in added)
+                    for labels in sets}
+        self.assertEqual(len(distinct), 1, distinct)
+        for labels in distinct:
+            names = {name for name, _ in labels}
             self.assertLessEqual(len(names) + 1, 30, names)  # __delta__ was sent too
             self.assertLessEqual({"__name__", "service_name"}, names)
             self.assertFalse({"thread.id", "thread_id"} & names)
