@@ -10,7 +10,7 @@ import unittest
 import harness
 import pprof
 
-CHECK_OTLP = pathlib.Path(__file__).parent.parent / "formats" / "check_otlp.py"
+CHECK_PROFILES = pathlib.Path(__file__).parent.parent / "peers" / "check_profiles.py"
 
 
 def content(path):
@@ -33,7 +33,7 @@ class RealRecordingTest(harness.KilnTest):
 
     def test_otlp_keeps_the_rules_of_the_specification(self):
         result = subprocess.run(
-            [sys.executable, CHECK_OTLP, self.folder / "out.otlp"],
+            [sys.executable, CHECK_PROFILES, self.folder / "out.otlp"],
             capture_output=True,
             text=True,
             timeout=harness.TIMEOUT_SECONDS,
