@@ -85,7 +85,6 @@ struct sampler* sampling_start(void) {
   config->kernel_stacks = 1;
   config->ring_count = cpus;
   config->ring_bytes = RING_BYTES;
-  config->stack_bytes = 0; /* registers are enough */
   config->kernel_frames = KILN_MAX_KERNEL_FRAMES;
   bpf_map__set_max_entries(sampler->maps.stack_copies, cpus);
   bpf_map__set_max_entries(sampler->maps.memories, cpus);
