@@ -130,6 +130,7 @@ class Waiter {
 ProfileFacts FactsOf(const RecordOptions& options, const Session& session, const Window& window) {
   ProfileFacts facts{.texts = {}, .numbers = window.losses};
   facts.numbers.emplace_back("kiln.unwind.memory_bytes", session.unwinder().memory().chunk_bytes());
+  facts.numbers.emplace_back("kiln.unwind.evictions", session.unwinder().table_counts().evicted_pages);
   utsname system{};
   ::uname(&system);
   facts.texts = {{"kiln.version", KILN_VERSION},

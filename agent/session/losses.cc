@@ -44,7 +44,6 @@ NamedCounts ReadLosses(const SamplerCounters& counters, const Collector& collect
   add("kiln.processes.events_lost", processes.counts().side_band_lost);
   add("kiln.cpus.without_process_events", collector.cpus_without_side_band());
   add("kiln.processes.maps_unknown", processes.counts().maps_unknown);
-  add("kiln.unwind.evictions", unwinder.table_counts().evicted_pages);
   add("kiln.unwind.pages_refused", unwinder.table_counts().refused_pages);
   add("kiln.unwind.pages_failed", unwinder.compiler_counts().failed_pages);
   add("kiln.unwind.processes_unknown", unwinder.counts().processes_full);
