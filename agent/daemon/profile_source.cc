@@ -131,6 +131,7 @@ Status ProfileSource::Restart(const config::ProfilingReceiver& settings) {
     const std::lock_guard lock(mutex_);
     session_ = std::move(next);
   }
+  Govern(governed_);  // the new session began with what the settings say
   return status;
 }
 
@@ -180,9 +181,7 @@ void ProfileSource::OnWindow(const Window& window, Namer& namer) {
 
 void ProfileSource::HandOver(const profile::Profile& profile) {
   for (otlp::EncodedRequest& request :
-       otlp::EncodeProfilesRequests(profile, {.max_bytes = kMaxRequestBytes,
-                                             .max_samples = kMaxRequestSamples,
-                                             .scope_attributes = options_.scope_attributes})) {
+       otlp::EncodeProfilesRequests(profile, {.max_bytes = kMaxRequestBytes, .max_samples = kMaxRequestSamples})) {
     const int64_t items = request.items, weight = request.weight;
     auto batch = std::make_shared<const pipeline::Batch>(
         pipeline::Batch{.signal = pipeline::Signal::kProfiles,

@@ -31,8 +31,6 @@ class ProfileSource {
     config::ProfilingReceiver settings;
     uint64_t bpf_memory_bytes = 0;  // service.limits; 0 = none
     size_t cache_bytes = 0;         // of names and symbol tables
-    // Attributes of kiln itself, for the instrumentation scope.
-    std::vector<std::pair<std::string, std::string>> scope_attributes;
   };
   // Both must outlive the object. Samples from now on.
   static StatusOr<std::unique_ptr<ProfileSource>> Start(Options options, pipeline::Consumer& consumer,

@@ -106,8 +106,7 @@ Status Service::StartSource() {
       {.id = receiver->first,
        .settings = receiver->second,
        .bpf_memory_bytes = static_cast<uint64_t>(loaded_.config.service.limits.bpf_memory_mib) << 20,
-       .cache_bytes = cache_bytes,
-       .scope_attributes = {}},
+       .cache_bytes = cache_bytes},
       exports_, metrics_);
   if (!source.ok()) return Annotate(source.status(), fmt::format("receivers.{}", receiver->first));
   for (const std::string& note : (*source)->notes()) log_.Warn("profiling", note);

@@ -46,7 +46,8 @@ void Namer::TakeInKernelSymbols(const Window& window) {
 
 size_t Namer::memory_bytes() const {
   size_t bytes = 0;
-  for (const auto& [id, object] : objects_) bytes += object.names.memory_bytes() + object.names.table_bytes();
+  for (const auto& [id, object] : objects_)
+    bytes += sizeof(Object) + object.names.memory_bytes() + object.names.table_bytes();
   for (const auto& [identity, map] : perf_maps_) bytes += map.map == nullptr ? 0 : map.map->memory_bytes();
   return bytes;
 }
@@ -78,7 +79,7 @@ void Namer::EndWindow(const Window& window) {
   for (const auto& [used_in, id] : order) {
     if (bytes <= cache_bytes_) break;
     const auto object = objects_.find(id);
-    bytes -= object->second.names.memory_bytes();
+    bytes -= sizeof(Object) + object->second.names.memory_bytes();
     objects_.erase(object);
   }
 }

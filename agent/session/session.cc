@@ -17,6 +17,7 @@ namespace kiln::agent {
 namespace {
 
 constexpr uint64_t kPublishIntervalNs = 1'000'000'000;
+constexpr uint64_t kMapBytesIntervalNs = 10'000'000'000;
 
 // Where all CPUs are busy, samples would be lost while this thread waits for one. It takes little of it. Not where that
 // is not allowed (CAP_SYS_NICE).
@@ -285,8 +286,12 @@ void Session::Publish() {
                        .table_budget_bytes = unwinder_->memory().budget_bytes(),
                        .windows = windows_,
                        .error = std::string(Message(status_))};
-  // Each map is a file to be read: only who runs long wants to know.
-  if (options_.windows != nullptr) status.map_bytes = collector_->sampler().map_bytes();
+  // Each map is a file to be read: only who runs long wants to know, and not each second.
+  if (const uint64_t now = MonotonicNs(); options_.windows != nullptr && now >= next_map_bytes_ns_) {
+    next_map_bytes_ns_ = now + kMapBytesIntervalNs;
+    map_bytes_ = collector_->sampler().map_bytes();
+  }
+  status.map_bytes = map_bytes_;
   const std::lock_guard lock(status_mutex_);
   published_ = std::move(status);
 }

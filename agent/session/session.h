@@ -168,6 +168,7 @@ class Session {
   SamplerCounters counters_{};
   BpfRunStats run_stats_;
   uint64_t map_bytes_ = 0;
+  uint64_t next_map_bytes_ns_ = 0;
   int64_t samples_before_exec_ = 0;
   int64_t unwanted_samples_ = 0;
   int64_t own_samples_ = 0;
