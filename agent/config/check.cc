@@ -29,6 +29,7 @@ class Checker {
     for (const auto& [id, pipeline] : config_.service.pipelines) CheckPipeline(id, pipeline);
     for (auto& [id, exporter] : config_.exporters) CheckExporter(id, exporter);
     CheckMemory();
+    CheckProfilers();
   }
 
  private:
@@ -85,6 +86,16 @@ class Checker {
     CheckReferences(id, pipeline, ComponentKind::kReceiver, pipeline.receivers);
     CheckReferences(id, pipeline, ComponentKind::kProcessor, pipeline.processors);
     CheckReferences(id, pipeline, ComponentKind::kExporter, pipeline.exporters);
+  }
+
+  // Each samples the whole host: two would pay for it twice.
+  void CheckProfilers() {
+    std::vector<std::string> used = UsedReceivers(config_);
+    std::erase_if(used, [&](const std::string& id) { return !config_.receivers.contains(id); });
+    if (used.size() < 2) return;
+    report_.Error(At({"service", "pipelines"}), "service.pipelines",
+                  fmt::format("kiln runs one profiler at a time, and pipelines name {}: {}", used.size(),
+                              JoinNames(std::vector<std::string_view>(used.begin(), used.end()), ", ")));
   }
 
   void CheckReferences(const std::string& pipeline_id, const PipelineConfig& pipeline, ComponentKind kind,

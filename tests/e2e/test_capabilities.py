@@ -178,6 +178,7 @@ class MissingOneTest(CapabilityTest):
         self.require(limit == 516, "kernel.perf_event_mlock_kb as the kernel sets it")
         arguments = ("record", "-d", "300s", "--unwind-cache", "none", "-o", "first.pb.gz")
         no_memlock = ("prlimit", "--memlock=0:0")
+        self.start_loads()
         first = self.start_as_user(self.all_but("ipc_lock"), *arguments, limits=no_memlock)
         harness.wait_until(
             lambda: "perf_event" in pathlib.Path(f"/proc/{first.pid}/maps").read_text() and harness.has_perf_events(first.pid),
