@@ -274,6 +274,7 @@ void ExportPath::Shutdown(absl::Duration grace) {
   }
   lock.unlock();
   for (std::thread& thread : threads_) thread.join();
+  gauges_.clear();  // what is left in a storage counts as left, and as queued again for who opens it next
   if (queue_ != nullptr) queue_->Close();
   lock.lock();
   phase_ = Phase::kStopped;

@@ -35,6 +35,9 @@ class ConfigWatcher {
   // Other paths from now on: a reload may have brought new files. Their content of now is not compared to anything.
   void SetPaths(const std::vector<std::string>& paths);
 
+  // The files are about to be read for another reason (SIGHUP): what they hold now is no change any more.
+  void NoteRead() { hash_ = ContentHash(); }
+
   int fd() const { return inotify_.get(); }
   // Takes in what happened. `now_ns` is of a clock that only grows.
   void OnReadable(int64_t now_ns);

@@ -78,6 +78,16 @@ TEST_F(WatchTest, TakesATouchForNothing) {
   EXPECT_FALSE(Settles());
 }
 
+TEST_F(WatchTest, TellsNothingThatWasReadAnyway) {
+  Write(file_, "a");
+  Watch({file_});
+  Write(file_, "b");
+  watcher_->NoteRead();
+  EXPECT_FALSE(Settles());
+  Write(file_, "c");
+  EXPECT_TRUE(Settles());
+}
+
 TEST_F(WatchTest, SeesAFileGoAndComeBack) {
   Write(file_, "a");
   Watch({file_});

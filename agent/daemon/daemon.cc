@@ -40,7 +40,7 @@ config::LoadResult Load(const AgentOptions& options) {
 
 LogSettings LogSettingsOf(const config::TelemetryConfig& telemetry) {
   LogSettings settings;
-  settings.format = telemetry.log_encoding == config::LogEncoding::kJson ? LogFormat::kJson : LogFormat::kText;
+  settings.format = LogFormatOf(telemetry);
   settings.journal = GoesToJournal(std::getenv("JOURNAL_STREAM"), STDERR_FILENO);
   return settings;
 }
@@ -107,6 +107,7 @@ class Loop {
 
   void Reload() {
     (void)notifier_.Reloading(MonotonicNs());
+    if (watcher_ != nullptr) watcher_->NoteRead();
     config::LoadResult loaded = Load(options_);
     if (watcher_ != nullptr) watcher_->SetPaths(loaded.files);
     for (const config::Diagnostic& warning : loaded.warnings) log_.Warn("config", warning.Text());

@@ -93,8 +93,10 @@ Status Exports::Apply(const config::AgentConfig& config) {
     if (!status.ok()) break;
   }
   if (status.ok()) {
-    const absl::Duration deadline = clock_.Monotonic() + kRetireTime;
-    for (const WayPtr& way : replaced) retiring_.push_back({.way = way, .deadline = deadline});
+    const absl::Duration now = clock_.Monotonic();
+    for (const WayPtr& way : replaced) {
+      retiring_.push_back({.way = way, .deadline = way->storage ? now : now + kRetireTime});
+    }
     SetRoute(std::move(next));
   } else {
     TakeBack(replaced, added, status);

@@ -43,6 +43,13 @@ class ExportsTest : public ::testing::Test {
   std::string FileExporter(const std::string& id, const std::string& name) const {
     return "  " + id + ": {path: " + File(name) + "}\n";
   }
+  // Of the exporter otlphttp; 0 if there is none.
+  double Metric(const std::string& name) const {
+    const std::string series = "\nkiln_pipeline_" + name + "{exporter=\"otlphttp\",signal=\"profiles\"} ";
+    const std::string text = "\n" + metrics_.RenderPrometheus();
+    const size_t at = text.find(series);
+    return at == std::string::npos ? 0 : std::atof(text.c_str() + at + series.size());
+  }
   Status Consume() { return exports_.Consume(pipeline::ProfileBatch(3)); }
 
   std::string folder_;
@@ -107,6 +114,9 @@ TEST_F(ExportsTest, AStorageIsHandedOverWithWhatIsInIt) {
   ASSERT_TRUE(exports_.Apply(Config(DeadEnd("6s"), "otlphttp", storage)).ok());
   ASSERT_TRUE(Consume().ok());
   EXPECT_EQ(exports_.ExporterRows().at(0).handed_over, 4);
+  // What was left for the next way waits there only.
+  EXPECT_EQ(Metric("left_samples_total"), Metric("restored_samples_total"));
+  EXPECT_EQ(Metric("accepted_samples_total"), Metric("queued_samples") + Metric("in_flight_samples"));
   exports_.Tick();
   // What can't be is refused, and the storage goes back.
   EXPECT_FALSE(

@@ -55,6 +55,7 @@ ProfileSource::ProfileSource(Options options, pipeline::Consumer& consumer, Metr
       refused_samples_(metrics.GetCounter("kiln_profiling_refused_samples_total",
                                           "Samples that the pipeline did not take; they are lost.")),
       governed_{.frequency_hz = static_cast<int>(options_.settings.frequency)},
+      before_(options_.before),
       thread_name_(options_.settings.attributes.thread_name),
       thread_id_(options_.settings.attributes.thread_id) {}
 
@@ -138,14 +139,7 @@ Status ProfileSource::Restart(const config::ProfilingReceiver& settings) {
 void ProfileSource::EndSession() {
   (void)session_->Stop();
   const std::lock_guard lock(mutex_);
-  const SessionStatus last = session_->status();
-  before_.samples += last.samples;
-  before_.complete += last.complete;
-  before_.lost += last.lost;
-  before_.unwanted += last.unwanted;
-  before_.own += last.own;
-  before_.windows += last.windows;
-  for (size_t i = 0; i < last.counters.size(); ++i) before_.counters[i] += last.counters[i];
+  before_.AddCountsOf(session_->status());
 }
 
 void ProfileSource::SetWindow() {
@@ -241,13 +235,7 @@ void ProfileSource::NoteProcesses(const Window& window) {
 SessionStatus ProfileSource::status() const {
   const std::lock_guard lock(mutex_);
   SessionStatus status = session_->status();
-  status.samples += before_.samples;
-  status.complete += before_.complete;
-  status.lost += before_.lost;
-  status.unwanted += before_.unwanted;
-  status.own += before_.own;
-  status.windows += before_.windows;
-  for (size_t i = 0; i < status.counters.size(); ++i) status.counters[i] += before_.counters[i];
+  status.AddCountsOf(before_);
   return status;
 }
 

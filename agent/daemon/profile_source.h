@@ -31,6 +31,7 @@ class ProfileSource {
     config::ProfilingReceiver settings;
     uint64_t bpf_memory_bytes = 0;  // service.limits; 0 = none
     size_t cache_bytes = 0;         // of names and symbol tables
+    SessionStatus before;           // what earlier sources have counted: counters go on
   };
   // Both must outlive the object. Samples from now on.
   static StatusOr<std::unique_ptr<ProfileSource>> Start(Options options, pipeline::Consumer& consumer,
@@ -46,6 +47,7 @@ class ProfileSource {
   // Takes in what is left and hands it on. Idempotent.
   void Stop();
 
+  const std::string& id() const { return options_.id; }
   SessionStatus status() const;
   // Of the last window, the busiest first; at most 500.
   std::vector<ProcessRow> Processes() const;
@@ -55,12 +57,6 @@ class ProfileSource {
   const std::vector<std::string>& notes() const { return notes_; }
 
  private:
-  // A session with the worker that its windows go to; the worker outlives the session.
-  struct Run {
-    std::unique_ptr<WindowWorker> worker;
-    std::unique_ptr<Session> session;
-  };
-
   ProfileSource(Options options, pipeline::Consumer& consumer, MetricRegistry& metrics);
   SessionOptions SessionOptionsFor(const config::ProfilingReceiver& settings) const;
   StatusOr<std::unique_ptr<Session>> OpenSession(const config::ProfilingReceiver& settings);

@@ -11,6 +11,7 @@
 #include "agent/doctor/privileges.h"
 #include "agent/govern/resource_use.h"
 #include "base/clock.h"
+#include "otlp/semconv.h"
 
 namespace kiln::agent {
 namespace {
@@ -49,6 +50,20 @@ Exports::Options ExportOptions(AgentLog& log) {
           .debug_output = [&log](std::string_view text) { log.Info("debug", text); }};
 }
 
+// Attributes of kiln itself.
+std::map<std::string, std::string> TargetOf(const config::TelemetryConfig& telemetry) {
+  std::map<std::string, std::string> target = {{std::string(otlp::kServiceName), "kiln"},
+                                               {std::string(otlp::kServiceVersion), KILN_VERSION}};
+  for (const auto& [key, value] : telemetry.resource) {
+    if (value.empty()) {
+      target.erase(key);
+    } else {
+      target[key] = value;
+    }
+  }
+  return target;
+}
+
 // The profiler that a pipeline of profiles names; nullptr if none does.
 const std::pair<const std::string, config::ProfilingReceiver>* WantedReceiver(const config::AgentConfig& config) {
   for (const std::string& id : config::UsedReceivers(config)) {
@@ -56,6 +71,8 @@ const std::pair<const std::string, config::ProfilingReceiver>* WantedReceiver(co
   }
   return nullptr;
 }
+
+double HostCpus() { return static_cast<double>(std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN))); }
 
 std::string LevelText(const GovernorDecision& decision, int64_t wanted_hz) {
   if (decision.detail == Detail::kPaused) return "paused";
@@ -68,6 +85,10 @@ std::string LevelText(const GovernorDecision& decision, int64_t wanted_hz) {
 }
 
 }  // namespace
+
+LogFormat LogFormatOf(const config::TelemetryConfig& telemetry) {
+  return telemetry.log_encoding == config::LogEncoding::kJson ? LogFormat::kJson : LogFormat::kText;
+}
 
 Service::Service(config::LoadResult loaded, AgentLog& log)
     : log_(log),
@@ -87,30 +108,35 @@ Status Service::Start() {
   for (const std::string& warning : privileges.warnings) log_.Warn("privileges", warning);
   for (const std::string& remark : privileges.remarks) log_.Debug("privileges", remark);
   KILN_RETURN_IF_ERROR(privileges.status);
-  log_.SetSeverity(SeverityOf(loaded_.config.service.telemetry.log_level));
+  log_.Configure(SeverityOf(loaded_.config.service.telemetry.log_level), LogFormatOf(loaded_.config.service.telemetry));
+  process_metrics_.SetTarget(TargetOf(loaded_.config.service.telemetry));
   // The pages first: whoever looks shall see that the agent starts, and why it does not.
-  KILN_RETURN_IF_ERROR(StartServer());
+  KILN_RETURN_IF_ERROR(StartServer(loaded_.config.service.telemetry));
   KILN_RETURN_IF_ERROR(exports_.Apply(loaded_.config));
-  KILN_RETURN_IF_ERROR(StartSource());
+  KILN_RETURN_IF_ERROR(StartSource(loaded_.config));
   NoteReload(true, "the configuration of the start");
   return absl::OkStatus();
 }
 
-Status Service::StartSource() {
-  const auto* receiver = WantedReceiver(loaded_.config);
+Status Service::StartSource(const config::AgentConfig& config) {
+  const auto* receiver = WantedReceiver(config);
   if (receiver == nullptr) return absl::OkStatus();
-  const GovernorLimits limits = LimitsOf(loaded_.config.service.limits);
+  const GovernorLimits limits = LimitsOf(config.service.limits);
   const size_t cache_bytes =
       limits.memory_bytes == 0 ? kMaxCacheBytes : std::clamp(limits.memory_bytes / 8, kMinCacheBytes, kMaxCacheBytes);
-  auto source = ProfileSource::Start(
-      {.id = receiver->first,
-       .settings = receiver->second,
-       .bpf_memory_bytes = static_cast<uint64_t>(loaded_.config.service.limits.bpf_memory_mib) << 20,
-       .cache_bytes = cache_bytes},
-      exports_, metrics_);
+  auto source =
+      ProfileSource::Start({.id = receiver->first,
+                            .settings = receiver->second,
+                            .bpf_memory_bytes = static_cast<uint64_t>(config.service.limits.bpf_memory_mib) << 20,
+                            .cache_bytes = cache_bytes,
+                            .before = counted_},
+                           exports_, metrics_);
   if (!source.ok()) return Annotate(source.status(), fmt::format("receivers.{}", receiver->first));
   for (const std::string& note : (*source)->notes()) log_.Warn("profiling", note);
-  governor_ = std::make_unique<kiln::agent::Governor>(static_cast<int>(receiver->second.frequency), limits);
+  governor_ = std::make_unique<kiln::agent::Governor>(static_cast<int>(receiver->second.frequency), limits,
+                                                      static_cast<int>(HostCpus()));
+  governor_->SetWindow(absl::ToDoubleSeconds(receiver->second.window));
+  (*source)->Govern(governor_->decision());
   const std::lock_guard lock(mutex_);
   source_ = *std::move(source);
   governor_status_.level = LevelText(governor_->decision(), receiver->second.frequency);
@@ -118,8 +144,19 @@ Status Service::StartSource() {
   return absl::OkStatus();
 }
 
-Status Service::StartServer() {
-  const config::TelemetryConfig& telemetry = loaded_.config.service.telemetry;
+void Service::StopSource() {
+  std::unique_ptr<ProfileSource> source;
+  {
+    const std::lock_guard lock(mutex_);
+    source = std::move(source_);
+  }
+  if (source == nullptr) return;
+  source->Stop();
+  counted_ = source->status();
+  governor_.reset();
+}
+
+Status Service::StartServer(const config::TelemetryConfig& telemetry) {
   if (telemetry.metrics_address.empty()) return absl::OkStatus();
   auto server = HttpServer::Start({.address = telemetry.metrics_address}, [this](const HttpServerRequest& request) {
     Pages* const pages = served_pages_.load();
@@ -134,8 +171,15 @@ Status Service::StartServer() {
   return absl::OkStatus();
 }
 
+void Service::StopServer() {
+  if (server_ != nullptr) server_->Stop();
+  served_pages_ = nullptr;
+  server_.reset();
+  pages_.reset();
+}
+
 GovernorLimits Service::LimitsOf(const config::LimitsConfig& limits) {
-  const auto host_cpus = static_cast<double>(std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
+  const double host_cpus = HostCpus();
   GovernorLimits result{.cpu_cores = limits.cpu_percent / 100 * host_cpus,
                         .memory_bytes = static_cast<uint64_t>(limits.memory_mib) << 20};
   const CgroupLimits cgroup = ReadCgroupLimits();
@@ -156,16 +200,14 @@ Status Service::Reload(config::LoadResult loaded) {
     NoteReload(true, "nothing is different");
     return absl::OkStatus();
   }
-  Status status = ApplyReceivers(loaded.config, diff);
-  if (status.ok()) status = exports_.Apply(loaded.config);
-  if (!status.ok()) {
-    // What was changed of the receiver goes back.
-    (void)ApplyReceivers(loaded_.config, config::Diff(loaded.config, loaded_.config));
+  if (Status status = Change(loaded_.config, loaded.config); !status.ok()) {
+    if (const Status back = Change(loaded.config, loaded_.config); !back.ok()) {
+      status = Error(status.code(), "{}; and what was there before could not be restored: {}", Message(status),
+                     Message(back));
+    }
     NoteReload(false, std::string(Message(status)));
     return status;
   }
-  if (diff.logs) log_.SetSeverity(SeverityOf(loaded.config.service.telemetry.log_level));
-  if (diff.limits && governor_ != nullptr) governor_->SetLimits(LimitsOf(loaded.config.service.limits));
   {
     const std::lock_guard lock(mutex_);
     loaded_ = std::move(loaded);
@@ -176,21 +218,39 @@ Status Service::Reload(config::LoadResult loaded) {
   return absl::OkStatus();
 }
 
-Status Service::ApplyReceivers(const config::AgentConfig& next, const config::ConfigDiff& diff) {
-  if (diff.metrics_address) {
-    return absl::FailedPreconditionError(
-        "service.telemetry.metrics.address: takes effect with a restart of the agent only");
+Status Service::Change(const config::AgentConfig& from, const config::AgentConfig& to) {
+  const config::ConfigDiff diff = config::Diff(from, to);
+  if (diff.metrics_address || diff.metrics_level) {
+    StopServer();  // the new address may be a part of the old one
+    KILN_RETURN_IF_ERROR(StartServer(to.service.telemetry));
+    log_.Info("pages", "the pages are served anew", {{"pages", address()}});
   }
-  const auto* wanted = WantedReceiver(next);
+  KILN_RETURN_IF_ERROR(ChangeSource(from, to, diff));
+  KILN_RETURN_IF_ERROR(exports_.Apply(to));
+  if (diff.logs) log_.Configure(SeverityOf(to.service.telemetry.log_level), LogFormatOf(to.service.telemetry));
+  if (diff.limits && governor_ != nullptr) governor_->SetLimits(LimitsOf(to.service.limits));
+  if (diff.telemetry_resource) process_metrics_.SetTarget(TargetOf(to.service.telemetry));
+  return absl::OkStatus();
+}
+
+Status Service::ChangeSource(const config::AgentConfig& from, const config::AgentConfig& to,
+                             const config::ConfigDiff& diff) {
+  const auto* wanted = WantedReceiver(to);
+  if (wanted == nullptr) {
+    StopSource();
+    return absl::OkStatus();
+  }
+  if (source_ == nullptr || source_->id() != wanted->first ||
+      from.service.limits.bpf_memory_mib != to.service.limits.bpf_memory_mib) {
+    StopSource();
+    return StartSource(to);
+  }
   for (const config::ReceiverChange& change : diff.receivers) {
-    if (change.change != config::Change::kChanged || wanted == nullptr || change.id != wanted->first) {
-      return Error(absl::StatusCode::kFailedPrecondition,
-                   "receivers.{}: profilers can be changed under way, but not added or taken away: restart the agent",
-                   change.id);
-    }
+    if (change.id != wanted->first || change.change != config::Change::kChanged) continue;
     if (Status status = source_->Apply(wanted->second, change); !status.ok()) {
       return Annotate(status, fmt::format("receivers.{}", change.id));
     }
+    governor_->SetWindow(absl::ToDoubleSeconds(wanted->second.window));
     if (change.parts.contains(config::ReceiverPart::kFrequency)) {
       governor_->SetFrequency(static_cast<int>(wanted->second.frequency));
       source_->Govern(governor_->decision());
@@ -233,14 +293,14 @@ void Service::Govern() {
     log_.Info("governor", fmt::format("sampling goes on with {}: {}", level, governor_->reason()),
               {{"frequency_hz", int64_t{decision.frequency_hz}}, {"detail", std::string(DetailName(decision.detail))}});
   }
-  const auto host_cpus = static_cast<double>(std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
+  const double host_cpus = HostCpus();
   const config::LimitsConfig& limits = loaded_.config.service.limits;
   const std::lock_guard lock(mutex_);
   governor_status_.cpu_limit_percent = limits.cpu_percent;
   governor_status_.cpu_percent = 100 * governor_->cpu_cores() / host_cpus;
   governor_status_.memory_limit_bytes = static_cast<uint64_t>(limits.memory_mib) << 20;
   governor_status_.memory_bytes = use.memory_bytes;
-  governor_steps_ = governor_->steps();
+  governor_steps_ += governor_->steps() - steps;
   governor_detail_ = decision.detail;
   if (!stepped) return;
   governor_status_.level = level;
@@ -258,7 +318,7 @@ void Service::Stop(absl::Duration grace) {
   if (source_ != nullptr) source_->Stop();
   exports_.Shutdown(grace);
   registrations_.clear();
-  if (server_ != nullptr) server_->Stop();
+  StopServer();
 }
 
 void Service::RegisterMetrics() {

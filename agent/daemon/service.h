@@ -23,6 +23,8 @@
 
 namespace kiln::agent {
 
+LogFormat LogFormatOf(const config::TelemetryConfig& telemetry);
+
 // All parts of a running agent, tied together: what the configuration asks for, the governor between what is used and
 // how sampling goes on, the pages. It knows nothing of signals and files.
 //
@@ -61,9 +63,13 @@ class Service : public StatusSource {
   GovernorStatus Governor() override;
   std::string EffectiveConfig() override;
 
-  Status StartSource();
-  Status StartServer();
-  Status ApplyReceivers(const config::AgentConfig& next, const config::ConfigDiff& diff);
+  Status StartSource(const config::AgentConfig& config);
+  void StopSource();
+  Status StartServer(const config::TelemetryConfig& telemetry);
+  void StopServer();
+  // On an error a part has been changed: the caller changes it back.
+  Status Change(const config::AgentConfig& from, const config::AgentConfig& to);
+  Status ChangeSource(const config::AgentConfig& from, const config::AgentConfig& to, const config::ConfigDiff& diff);
   GovernorLimits LimitsOf(const config::LimitsConfig& limits);
   void Govern();
   void NoteReload(bool ok, std::string message);
@@ -77,6 +83,7 @@ class Service : public StatusSource {
   Heartbeat heartbeat_;
   Exports exports_;
   std::unique_ptr<kiln::agent::Governor> governor_;
+  SessionStatus counted_;                  // by sources that have ended
   std::unique_ptr<ProfileSource> source_;  // made under mutex_; nullptr = no pipeline has a profiler
   std::unique_ptr<Pages> pages_;
   std::unique_ptr<HttpServer> server_;

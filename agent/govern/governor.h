@@ -3,10 +3,10 @@
 // and with how much detail to sample. First the frequency goes down; only at its lowest does detail go. Windows carry
 // their frequency as their period, so totals stay right whatever it is.
 //
-// CPU time is kept like an account: what the limit grants per second comes in, what was used goes out. What has been
-// saved (or overdrawn) is worked off over a minute, so a burst, the naming at a window's end or new programs, does not
-// change the frequency at once, but a minute's mean stays below the limit. No step follows the last within kStepTime,
-// unless the limit is exceeded twice: the effect of a step has to be seen first.
+// CPU time is kept like an account: what the limit grants per second comes in, what was used goes out. A burst, the
+// naming at a window's end or new programs, is paid from what was saved before it changes the frequency; what was
+// overdrawn is saved over the two minutes that follow. A step is judged by what was used since the last one, two
+// windows at least, unless that is twice the limit: the effect of a step has to be seen first.
 //
 // Pure logic, no clock of its own. Thread-compatible.
 #pragma once
@@ -49,8 +49,9 @@ struct GovernorDecision {
 
 class Governor {
  public:
-  // `frequency_hz` is what is wanted, and never exceeded.
-  Governor(int frequency_hz, const GovernorLimits& limits);
+  // `frequency_hz` is what is wanted, and never exceeded. With a limit of CPU time and the number of CPUs that are
+  // sampled it begins with what samples that are dear would leave of it, and goes up from there.
+  Governor(int frequency_hz, const GovernorLimits& limits, int sampled_cpus = 0);
 
   // Once a second or so.
   GovernorDecision Update(const ResourceUse& use);
@@ -58,6 +59,8 @@ class Governor {
   // New wishes: takes effect with the next Update. What is known of the cost stays known.
   void SetFrequency(int frequency_hz);
   void SetLimits(const GovernorLimits& limits);
+  // Length of the windows: what naming costs comes that often.
+  void SetWindow(double seconds);
 
   const GovernorDecision& decision() const { return decision_; }
   // Why the last step was taken, for a log: "CPU 0.41 % of the machine, limit 0.30 %". "" before the first.
@@ -69,7 +72,7 @@ class Governor {
 
  private:
   void StepDown(double factor);
-  void StepUp();
+  void StepUp(double factor);
 
   int wanted_hz_;
   GovernorLimits limits_;
@@ -79,8 +82,9 @@ class Governor {
   double exact_hz_;  // before rounding
   double mean_cores_ = 0;
   double account_ = 0;
-  uint64_t next_step_ns_ = 0;
-  uint64_t calm_since_ns_ = 0;  // since when less than could be is used
+  double step_time_;        // seconds
+  double seconds_ = 0;      // since the last step
+  double cpu_seconds_ = 0;  // used meanwhile
   std::string reason_;
   uint64_t steps_ = 0;
 };

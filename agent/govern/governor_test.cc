@@ -53,6 +53,40 @@ TEST_F(GovernorTest, LowersTheFrequencyUntilTheLimitIsKept) {
   EXPECT_LT(governor.steps(), 60u);
 }
 
+TEST_F(GovernorTest, BeginsLowWithALimitAndFindsItsPlace) {
+  Governor governor(997, {.cpu_cores = 0.006}, 2);
+  EXPECT_EQ(governor.decision().frequency_hz, 51);
+  double least = 997;
+  Run(governor, 600, [&least](const GovernorDecision& decision) {
+    least = std::min<double>(least, decision.frequency_hz);
+    return Usual(decision);
+  });
+  EXPECT_EQ(least, 51);
+  EXPECT_LT(mean_, 0.006);
+  Run(governor, 300, Usual);
+  EXPECT_GT(mean_, 0.0042);
+  EXPECT_LT(mean_, 0.006);
+  EXPECT_EQ(Governor(99, {.cpu_cores = 0.06}, 2).decision().frequency_hz, 99);
+  EXPECT_EQ(Governor(99, {}, 2).decision().frequency_hz, 99);
+}
+
+// What the start of a busy host costs: programs seen for the first time.
+TEST_F(GovernorTest, SavesWhatABurstHasOverdrawnWithoutGoingBlind) {
+  Governor governor(99, {.cpu_cores = 0.006}, 2);
+  Run(governor, 1, Usual);
+  use_.cpu_seconds += 0.25;
+  const double began = use_.cpu_seconds - 0.25;
+  double least = 99;
+  Run(governor, 240, [&least](const GovernorDecision& decision) {
+    least = std::min<double>(least, decision.frequency_hz);
+    return Usual(decision);
+  });
+  EXPECT_LT((use_.cpu_seconds - began) / 240, 0.006);
+  EXPECT_GE(least, 5);
+  Run(governor, 200, Usual);
+  EXPECT_GT(governor.decision().frequency_hz, 90);
+}
+
 TEST_F(GovernorTest, GoesUpAgainWhenTheLoadHasGone) {
   Governor governor(99, {.cpu_cores = 0.006});
   Run(governor, 300, [](const GovernorDecision& decision) { return 200e-6 * decision.frequency_hz; });

@@ -92,6 +92,9 @@ struct SessionStatus {
   uint64_t table_budget_bytes = 0;
   uint64_t windows = 0;  // that were closed
   std::string error;     // that stopped following CPUs; "" = none
+
+  // What was counted before counts too; what is now stays.
+  void AddCountsOf(const SessionStatus& before);
 };
 
 // Sampling from start to stop: the collector's thread with everything it owns.

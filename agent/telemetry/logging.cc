@@ -133,9 +133,10 @@ void AgentLog::Report(const Repeats::value_type& entry) {
              .fields = std::move(fields)});
 }
 
-void AgentLog::SetSeverity(LogSeverity severity) {
+void AgentLog::Configure(LogSeverity severity, LogFormat format) {
   const std::lock_guard lock(mutex_);
   settings_.severity = severity;
+  settings_.format = format;
 }
 
 void AgentLog::TakeOverSpdlog() {

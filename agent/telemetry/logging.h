@@ -72,8 +72,8 @@ class AgentLog {
   // ones are told too. To be called now and then, and at the end.
   void ReportSuppressed(bool now_all = false);
 
-  // At a reload. The format stays.
-  void SetSeverity(LogSeverity severity);
+  // At a reload.
+  void Configure(LogSeverity severity, LogFormat format);
 
   // From now on spdlog's default logger (spdlog::warn …) writes here, as event "log". For main only: it is the
   // process's.

@@ -87,7 +87,7 @@ TEST_F(AgentLogTest, KeepsToTheSeverity) {
   log.Info("a", "1");
   log.Limited(LogSeverity::kInfo, "a", "", "2");
   log.Warn("a", "3");
-  log.SetSeverity(LogSeverity::kDebug);
+  log.Configure(LogSeverity::kDebug, LogFormat::kText);
   log.Debug("a", "4");
   ASSERT_EQ(lines_.size(), 2u);
   EXPECT_THAT(lines_[0], HasSubstr("a: 3"));

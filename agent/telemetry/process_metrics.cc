@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/telemetry/process_metrics.h"
 
+#include <absl/strings/ascii.h>
 #include <absl/strings/numbers.h>
 #include <absl/strings/str_split.h>
 #include <dirent.h>
@@ -52,7 +53,8 @@ double ResidentBytes() {
 }
 
 ProcessMetrics::ProcessMetrics(MetricRegistry& registry, const std::string& version,
-                               std::function<absl::Duration()> monotonic) {
+                               std::function<absl::Duration()> monotonic)
+    : registry_(registry) {
   const absl::Duration started = monotonic();
   const auto add = [&](MetricKind kind, const char* name, const char* help, std::function<double()> read,
                        MetricLabels labels = {}) {
@@ -70,6 +72,23 @@ ProcessMetrics::ProcessMetrics(MetricRegistry& registry, const std::string& vers
       [] { return static_cast<double>(AvailableHere().memory_bytes); });
   add(MetricKind::kGauge, "kiln_build_info", "Always 1; the labels say what runs.", [] { return 1.0; },
       {{"version", version}, {"arch", Architecture()}});
+}
+
+void ProcessMetrics::SetTarget(const std::map<std::string, std::string>& attributes) {
+  target_ = {};
+  if (attributes.empty()) return;
+  std::map<std::string, std::string> labels;
+  for (const auto& [key, value] : attributes) {
+    if (key.empty()) continue;
+    std::string name = absl::ascii_isdigit(static_cast<unsigned char>(key.front())) ? "_" : "";
+    for (const char c : key) name += absl::ascii_isalnum(static_cast<unsigned char>(c)) ? c : '_';
+    // Names that become the same share the label, as the specification has it.
+    std::string& text = labels[name];
+    text += (text.empty() ? "" : ";") + value;
+  }
+  target_ =
+      registry_.AddCallback(MetricKind::kGauge, "target_info", "Always 1; the labels are attributes of the agent.",
+                            {labels.begin(), labels.end()}, [] { return 1.0; });
 }
 
 }  // namespace kiln::agent

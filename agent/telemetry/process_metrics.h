@@ -4,6 +4,7 @@
 #include <absl/time/time.h>
 
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -21,12 +22,19 @@ namespace kiln::agent {
 //   kiln_available_cpus                gauge    CPUs that the machine and the cgroup leave it
 //   kiln_available_memory_bytes        gauge    likewise of memory
 //   kiln_build_info                    gauge    1; labels version, arch
+//   target_info                        gauge    1; labels: the attributes that SetTarget was given
+//                                               (https://opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetrics/)
 class ProcessMetrics {
  public:
   // `monotonic` since any moment; `started` by it.
   ProcessMetrics(MetricRegistry& registry, const std::string& version, std::function<absl::Duration()> monotonic);
 
+  // Attributes of this agent, such as {"service.name", "kiln"}; none = no target_info. Thread-compatible.
+  void SetTarget(const std::map<std::string, std::string>& attributes);
+
  private:
+  MetricRegistry& registry_;
+  MetricRegistry::Registration target_;
   std::vector<MetricRegistry::Registration> registrations_;
 };
 

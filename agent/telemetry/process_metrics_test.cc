@@ -36,6 +36,18 @@ TEST(ProcessMetrics, TellWhatTheProcessCosts) {
   EXPECT_THAT(text, HasSubstr(",version=\"1.2.3\"} 1\n"));
 }
 
+TEST(ProcessMetrics, TellWhoTheAgentIs) {
+  MetricRegistry registry;
+  ProcessMetrics metrics(registry, "1", [] { return absl::Duration(); });
+  EXPECT_THAT(registry.RenderPrometheus(), testing::Not(HasSubstr("target_info")));
+  metrics.SetTarget({{"service.name", "kiln"}, {"7/x", "a \"b\""}, {"a.b", "1"}, {"a_b", "2"}});
+  EXPECT_THAT(registry.RenderPrometheus(),
+              HasSubstr("\ntarget_info{_7_x=\"a \\\"b\\\"\",a_b=\"1;2\",service_name=\"kiln\"} 1\n"));
+  metrics.SetTarget({{"service.name", "other"}});
+  EXPECT_THAT(registry.RenderPrometheus(), HasSubstr("target_info{service_name=\"other\"} 1\n"));
+  EXPECT_THAT(registry.RenderPrometheus(), testing::Not(HasSubstr("_7_x")));
+}
+
 TEST(ProcessMetrics, CountCpuTimeUp) {
   const double before = ProcessCpuSeconds();
   double now = before;
