@@ -47,7 +47,7 @@ install(FILES packaging/kiln-agent.service DESTINATION lib/systemd/system)
 install(FILES packaging/agent.yaml DESTINATION /etc/kiln)
 install(FILES packaging/kiln-agent.default DESTINATION /etc/default RENAME kiln-agent PERMISSIONS OWNER_READ OWNER_WRITE
                                                                                          GROUP_READ)
-install(FILES README.md docs/metrics.md packaging/copyright ${package_dir}/changelog.gz DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/kiln)
+install(FILES README.md docs/agent-configuration.md docs/metrics.md docs/resource-attributes.md packaging/copyright ${package_dir}/changelog.gz DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/kiln)
 install(FILES packaging/lintian-overrides DESTINATION ${CMAKE_INSTALL_DATADIR}/lintian/overrides RENAME kiln)
 
 set(CPACK_GENERATOR DEB)

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`kiln record` by an ordinary user with the eight capabilities of packaging/kiln-agent.service, and with each of them
+"""`kiln record` and `kiln agent` by an ordinary user with the eight capabilities of packaging/kiln-agent.service, and with each of them
 missing: what it says and what lacks.
 
 A container may not have all eight to give (docker gives no CAP_SYS_RESOURCE): what is tested then is that it goes without.
 """
 
+import dataclasses
 import os
 import pathlib
 import platform
@@ -15,6 +16,7 @@ import subprocess
 import unittest
 
 import harness
+import running_agent
 
 EX_NOPERM = 77
 USER = 64999  # nobody's: no other process counts against its limits
@@ -49,11 +51,14 @@ class CapabilityTest(harness.KilnTest):
         self.program.chmod(0o755)
         self.folder.chmod(0o777)
 
-    def start_as_user(self, capabilities, *arguments, limits=()):
+    def command_as_user(self, capabilities, limits=()):
         given = ",".join(["-all", *(f"+{name}" for name in sorted(capabilities))])
+        return [*limits, "setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups", "--no-new-privs",
+                f"--bounding-set={given}", f"--inh-caps={given}", f"--ambient-caps={given}", self.program]
+
+    def start_as_user(self, capabilities, *arguments, limits=()):
         process = subprocess.Popen(
-            [*limits, "setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups", "--no-new-privs",
-             f"--bounding-set={given}", f"--inh-caps={given}", f"--ambient-caps={given}", self.program, *arguments],
+            [*self.command_as_user(capabilities, limits), *arguments],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=self.folder,
             env={"PATH": os.environ["PATH"], "HOME": "/nonexistent"},
         )
@@ -90,14 +95,16 @@ class CapabilityTest(harness.KilnTest):
     def assert_outcome(self, recording, *, deleted=True, secret=True, kernel=True):
         """Which of the loads have names."""
         self.assertEqual(recording.status, 0, recording.stderr)
-        profile = recording.profile
+        self.assert_named_loads(recording.profile, recording.stdout, deleted=deleted, secret=secret, kernel=kernel)
+
+    def assert_named_loads(self, profile, said, *, deleted=True, secret=True, kernel=True):
         named = {
             "deleted": profile.of_process(self.deleted.pid).share("in_deleted_file") > 0.9,
             "secret": profile.of_process(self.secret_pid).share("bottom") > 0.9,
             "kernel": profile.of_process(self.reader.pid).count(
                 lambda sample: any(frame.is_kernel and not frame.name.startswith("[") for frame in sample.frames)) > 0,
         }
-        self.assertEqual(named, {"deleted": deleted, "secret": secret, "kernel": kernel}, recording.stdout)
+        self.assertEqual(named, {"deleted": deleted, "secret": secret, "kernel": kernel}, said)
 
     def assert_one_warning(self, recording, name, *words):
         warnings = [line for line in recording.stderr.splitlines() if "warning" in line]
@@ -203,6 +210,79 @@ class MissingOneTest(CapabilityTest):
             self.assertIn("info: cap_sys_resource is not there and not needed", recording.stderr)
             self.assertNotIn("warning", recording.stderr)
             self.assert_outcome(recording)
+
+
+# What kiln agent says without a capability, beside its name, and which of the loads it can't name then.
+AGENT_LACKS = {
+    "bpf": ("no BPF program can be loaded", {}),
+    "perfmon": ("no process but one's own", {}),
+    "sys_ptrace": ("other users' programs have no names", {"deleted": False}),
+    "dac_read_search": ("programs that this user may not read", {"deleted": False, "secret": False}),
+    "checkpoint_restore": ("file was deleted or replaced have no names", {"deleted": False}),
+    "syslog": ("kernel functions have no names", {"kernel": False}),
+    "ipc_lock": ("kernel.perf_event_mlock_kb", {}),
+}
+
+
+class AgentTest(CapabilityTest):
+    """As packaging/kiln-agent.service runs it, with a queue and files of its own."""
+
+    def start_agent(self, capabilities):
+        agent = running_agent.Agent(self.folder, {
+            "receivers": {"profiling": {"frequency": 199, "window": "2s", "unwind_cache": "none"}},
+            "exporters": {"file": {"path": str(self.folder / "profiles"), "format": "pprof"},
+                          "otlphttp": {"endpoint": "http://127.0.0.1:1", "sending_queue": {"storage": "file_storage"}}},
+            "extensions": {"file_storage": {"directory": str(self.folder / "queue")}},
+            "service": {"extensions": ["file_storage"],
+                        "pipelines": {"profiles": {"receivers": ["profiling"], "exporters": ["file", "otlphttp"]}},
+                        "telemetry": {"metrics": {"address": "127.0.0.1:0"}}}},
+            command=self.command_as_user(capabilities), env={"PATH": os.environ["PATH"], "HOME": "/nonexistent"})
+        self.addCleanup(agent.process.wait)
+        self.addCleanup(agent.process.kill)
+        return agent
+
+    def merged_profile(self, agent):
+        """Of all windows until the loads have been seen for a while."""
+        agent.wait_started()
+        folder = self.folder / "profiles"
+        agent.wait_until(lambda: len(list(folder.iterdir())) >= 3, "three windows")
+        agent.stop()
+        profiles = running_agent.profiles(folder)
+        return dataclasses.replace(profiles[0], samples=[sample for profile in profiles for sample in profile.samples])
+
+    def test_with_the_eight_it_sees_everything(self):
+        self.start_loads()
+        agent = self.start_agent(self.all_but())
+        profile = self.merged_profile(agent)
+        self.assert_named_loads(profile, agent.log())
+        self.assertNotIn("privileges", agent.log())
+        for sample in profile.of_process(self.secret_pid).samples:
+            self.assertEqual(sample.labels["process.executable.name"], "secret")
+        self.assertEqual({path.stat().st_uid for path in (self.folder / "queue").iterdir()}, {USER})
+
+    def test_without_one_it_says_which_and_what_lacks(self):
+        self.start_loads()
+        for name, (says, lacks) in AGENT_LACKS.items():
+            with self.subTest(name):
+                shutil.rmtree(self.folder / "profiles", ignore_errors=True)
+                agent = self.start_agent(self.all_but(name))
+                if name in ("bpf", "perfmon"):
+                    self.assertEqual(agent.process.wait(harness.TIMEOUT_SECONDS), EX_NOPERM, agent.log())
+                    lines = agent.log().splitlines()
+                    self.assertEqual(len(lines), 1, lines)
+                    self.assertIn(" ERROR start: ", lines[0])
+                else:
+                    profile = self.merged_profile(agent)
+                    self.assert_named_loads(profile, agent.log(), **lacks)
+                    lines = [line for line in agent.log().splitlines() if " privileges: " in line]
+                    self.assertEqual(len(lines), 1, agent.log())
+                for words in (f"without cap_{name} ", says, f"AmbientCapabilities=CAP_{name.upper()} "):
+                    self.assertIn(words, lines[0])
+
+    def test_without_any(self):
+        agent = self.start_agent(())
+        self.assertEqual(agent.process.wait(harness.TIMEOUT_SECONDS), EX_NOPERM)
+        self.assertIn("CAP_BPF and CAP_PERFMON", agent.log())
 
 
 if __name__ == "__main__":

@@ -6,15 +6,18 @@ KILN_BUILD is the build folder. Nothing is left outside of the test's folder.
 """
 
 import gzip
+import json
 import os
 import pathlib
 import re
 import shutil
+import signal
 import stat
 import subprocess
 import unittest
 
 import harness
+import running_agent
 
 SOURCE = pathlib.Path(__file__).parents[2]
 FILES = {
@@ -24,9 +27,11 @@ FILES = {
     "usr/lib/systemd/system/kiln-agent.service": 0o644,
     "usr/share/bash-completion/completions/kiln": 0o644,
     "usr/share/doc/kiln/README.md": 0o644,
+    "usr/share/doc/kiln/agent-configuration.md": 0o644,
     "usr/share/doc/kiln/changelog.gz": 0o644,
     "usr/share/doc/kiln/copyright": 0o644,
     "usr/share/doc/kiln/metrics.md": 0o644,
+    "usr/share/doc/kiln/resource-attributes.md": 0o644,
     "usr/share/fish/vendor_completions.d/kiln.fish": 0o644,
     "usr/share/lintian/overrides/kiln": 0o644,
     "usr/share/man/man1/kiln.1.gz": 0o644,
@@ -135,12 +140,43 @@ class UnitTest(PackageTest):
         trace = self.folder / "trace"
         run("strace", "-f", "-qq", "-o", trace, self.tree / "usr/bin/kiln", "record", "-d", "1s", "-p", load.pid, "-o",
             self.folder / "out.pb.gz")
-        used = set(re.findall(r"(?m)^\d+ +([a-z_0-9]+)\(", trace.read_text()))
+        self.assert_within_the_filter(trace.read_text())
+
+    def test_filter_lets_the_agent_pass(self):
+        """With the configuration of the package, but for where the queue is and who listens; through a reload."""
+        self.load("deleted", 60)
+        trace, mine = self.folder / "trace", self.folder / "mine.yaml"
+        mine.write_text(json.dumps({"extensions": {"file_storage": {"directory": str(self.folder / "queue")}},
+                                    "receivers": {"profiling": {"window": "1s"}},
+                                    "service": {"telemetry": {"metrics": {"address": "127.0.0.1:0"}}}}))
+        packaged = self.tree / "etc/kiln/agent.yaml"
+        run(self.tree / "usr/bin/kiln", "agent", "--config", packaged, "--validate")
+        agent = running_agent.Agent(
+            self.folder, packaged.read_text(), overlays=[mine],
+            command=["strace", "-f", "-qq", "-o", trace, self.tree / "usr/bin/kiln"],
+            env={**os.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "NOTIFY_SOCKET": "@nobody"})
+        self.addCleanup(agent.process.wait)
+        self.addCleanup(agent.process.kill)
+        agent.wait_started()
+        agent.wait_until(lambda: "Failed to connect" in agent.log(), "it tries to send")
+        agent.get("/metrics")
+        agent.write(packaged.read_text().replace("frequency: 19", "frequency: 29"))
+        agent.wait_until(lambda: "config.reloaded" in agent.log(), "the reload")
+        (kiln,) = harness.children(agent.process.pid)
+        os.kill(kiln, signal.SIGTERM)
+        self.assertEqual(agent.process.wait(harness.TIMEOUT_SECONDS), 0, agent.log())
+        self.assert_within_the_filter(trace.read_text())
+
+    def assert_within_the_filter(self, trace):
+        used = set(re.findall(r"(?m)^\d+ +([a-z_0-9]+)\(", trace))
         self.assertIn("bpf", used)
         self.assertIn("perf_event_open", used)
         self.assertEqual(used - self.allowed_system_calls(), set())
         # No memory that is writable and executable, which MemoryDenyWriteExecute=yes would refuse.
-        self.assertNotRegex(trace.read_text(), r"PROT_WRITE\|PROT_EXEC|mprotect\([^)]*PROT_EXEC")
+        self.assertNotRegex(trace, r"PROT_WRITE\|PROT_EXEC|mprotect\([^)]*PROT_EXEC")
+        families = set(re.findall(r"\bsocket\((AF_\w+)", trace))
+        allowed = re.search(r"(?m)^RestrictAddressFamilies=(.*)$", self.unit.read_text()).group(1).split()
+        self.assertLessEqual(families, set(allowed))
 
 
 SCRIPT = """
