@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "symbolizer/kernel_symbols.h"
 
-#include <absl/container/flat_hash_map.h>
-
 #include <algorithm>
 #include <charconv>
 #include <tuple>
@@ -78,101 +76,125 @@ struct Marks {
 
 }  // namespace
 
+// Takes in lines, in any order.
+class KernelSymbols::Parser {
+ public:
+  Parser() { symbols_.module_names_.emplace_back(); }
+
+  Status Take(std::string_view text) {
+    const std::optional<Line> line = ParseLine(text);
+    if (!line) {
+      ++symbols_.damaged_lines_;
+      return absl::OkStatus();
+    }
+    ++good_lines_;
+    const std::optional<uint8_t> binding = BindingOf(line->type);
+    if (!binding) return absl::OkStatus();
+    if (line->address == 0) {
+      ++zeros_;
+      return absl::OkStatus();
+    }
+    if (uint64_t* mark = marks_.Find(*line)) {
+      *mark = line->address;
+      return absl::OkStatus();
+    }
+    if (entries_.size() == kMaxKernelSymbols) {
+      return Error(absl::StatusCode::kResourceExhausted, "more than {} symbols", kMaxKernelSymbols);
+    }
+    auto module = module_indices_.find(line->module);
+    if (module == module_indices_.end()) {
+      if (symbols_.module_names_.size() == UINT16_MAX) {
+        return Error(absl::StatusCode::kResourceExhausted, "more than {} modules", UINT16_MAX);
+      }
+      module = module_indices_.emplace(line->module, static_cast<uint16_t>(symbols_.module_names_.size())).first;
+      symbols_.module_names_.emplace_back(line->module);
+    }
+    const size_t underscores = std::min(line->name.find_first_not_of('_'), line->name.size());
+    entries_.push_back({.start = line->address,
+                        .name = pool_.Add(line->name),
+                        .module = module->second,
+                        .binding = *binding,
+                        .underscores = static_cast<uint8_t>(std::min<size_t>(underscores, UINT8_MAX))});
+    return absl::OkStatus();
+  }
+
+  StatusOr<KernelSymbols> Finish() {
+    if (good_lines_ == 0) return Error(absl::StatusCode::kDataLoss, "no kernel symbols in it");
+    symbols_.hidden_ = entries_.empty() && zeros_ != 0;
+    symbols_.text_start_ = marks_.stext != 0 ? marks_.stext : marks_.text;
+    symbols_.text_end_ = marks_.etext;
+    DropAliases();
+    symbols_.intervals_ = IntervalMap::Paint(Ranges());
+    return std::move(symbols_);
+  }
+
+ private:
+  void DropAliases() {
+    std::ranges::sort(entries_, [this](const Entry& a, const Entry& b) {
+      if (a.start != b.start) return a.start < b.start;  // names lie anywhere in memory: only if need be
+      return std::tuple(a.binding, a.underscores, pool_.At(a.name)) <
+             std::tuple(b.binding, b.underscores, pool_.At(b.name));
+    });
+    const auto aliases = std::ranges::unique(entries_, {}, &Entry::start);
+    entries_.erase(aliases.begin(), aliases.end());
+  }
+
+  // By the number of the entry, whose name and module go to the symbols; nothing is left of the entries.
+  std::vector<IntervalMap::Range> Ranges() {
+    std::vector<IntervalMap::Range> ranges;
+    ranges.reserve(entries_.size());
+    symbols_.names_.reserve(entries_.size());
+    symbols_.modules_.reserve(entries_.size());
+    for (size_t i = 0; i < entries_.size(); ++i) {
+      const Entry& entry = entries_[i];
+      ranges.push_back({.start = entry.start, .end = EndOf(i), .value = static_cast<uint32_t>(i)});
+      symbols_.names_.push_back(symbols_.pool_.Add(pool_.At(entry.name)));
+      symbols_.modules_.push_back(entry.module);
+    }
+    symbols_.pool_.ShrinkToFit();
+    pool_ = NamePool();
+    entries_ = std::vector<Entry>();
+    return ranges;
+  }
+
+  uint64_t EndOf(size_t i) const {
+    const Entry& entry = entries_[i];
+    const uint64_t end = i + 1 < entries_.size() ? entries_[i + 1].start : UINT64_MAX;
+    const bool is_last = i + 1 == entries_.size() || entries_[i + 1].module != entry.module;
+    const uint64_t mark = entry.module != 0                ? 0
+                          : entry.start < marks_.etext     ? marks_.etext
+                          : entry.start < marks_.einittext ? marks_.einittext
+                                                           : 0;
+    if (mark != 0) return std::min(end, mark);
+    return is_last && end - entry.start > kMaxLastFunctionBytes ? entry.start + kMaxLastFunctionBytes : end;
+  }
+
+  KernelSymbols symbols_;
+  std::map<std::string, uint16_t, std::less<>> module_indices_ = {{"", 0}};
+  std::vector<Entry> entries_;
+  NamePool pool_;
+  Marks marks_;
+  size_t good_lines_ = 0;
+  size_t zeros_ = 0;
+};
+
 StatusOr<KernelSymbols> KernelSymbols::Load(const std::string& path) {
-  KILN_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxKallsymsBytes));
-  StatusOr<KernelSymbols> symbols = Parse(text);
+  Parser parser;
+  const auto take = [&parser](std::string_view line) { return parser.Take(line); };
+  KILN_RETURN_IF_ERROR(ForEachLine(path, kMaxKallsymsBytes, take));
+  StatusOr<KernelSymbols> symbols = parser.Finish();
   if (!symbols.ok()) return Annotate(symbols.status(), path);
   return symbols;
 }
 
 StatusOr<KernelSymbols> KernelSymbols::Parse(std::string_view kallsyms) {
-  KernelSymbols symbols;
-  symbols.module_names_.emplace_back();
-  absl::flat_hash_map<std::string_view, uint16_t> module_indices = {{"", 0}};
-  std::vector<Entry> entries;
-  Marks marks;
-  size_t good_lines = 0;
-  size_t zeros = 0;
-
+  Parser parser;
   while (!kallsyms.empty()) {
     const size_t newline = std::min(kallsyms.find('\n'), kallsyms.size());
-    const std::string_view text = kallsyms.substr(0, newline);
+    KILN_RETURN_IF_ERROR(parser.Take(kallsyms.substr(0, newline)));
     kallsyms.remove_prefix(std::min(newline + 1, kallsyms.size()));
-    const std::optional<Line> line = ParseLine(text);
-    if (!line) {
-      ++symbols.damaged_lines_;
-      continue;
-    }
-    ++good_lines;
-    const std::optional<uint8_t> binding = BindingOf(line->type);
-    if (!binding) continue;
-    if (line->address == 0) {
-      ++zeros;
-      continue;
-    }
-    if (uint64_t* mark = marks.Find(*line)) {
-      *mark = line->address;
-      continue;
-    }
-    if (entries.size() == kMaxKernelSymbols) {
-      return Error(absl::StatusCode::kResourceExhausted, "more than {} symbols", kMaxKernelSymbols);
-    }
-    const auto [module, is_new] =
-        module_indices.try_emplace(line->module, static_cast<uint16_t>(symbols.module_names_.size()));
-    if (is_new) {
-      if (symbols.module_names_.size() == UINT16_MAX) {
-        return Error(absl::StatusCode::kResourceExhausted, "more than {} modules", UINT16_MAX);
-      }
-      symbols.module_names_.emplace_back(line->module);
-    }
-    const size_t underscores = std::min(line->name.find_first_not_of('_'), line->name.size());
-    entries.push_back({.start = line->address,
-                       .name = symbols.pool_.Add(line->name),
-                       .module = module->second,
-                       .binding = *binding,
-                       .underscores = static_cast<uint8_t>(std::min<size_t>(underscores, UINT8_MAX))});
   }
-  if (good_lines == 0) return Error(absl::StatusCode::kDataLoss, "no kernel symbols in it");
-  symbols.hidden_ = entries.empty() && zeros != 0;
-
-  const NamePool& pool = symbols.pool_;
-  std::ranges::sort(entries, [&](const Entry& a, const Entry& b) {
-    if (a.start != b.start) return a.start < b.start;  // names lie anywhere in memory: only if need be
-    return std::tuple(a.binding, a.underscores, pool.At(a.name)) <
-           std::tuple(b.binding, b.underscores, pool.At(b.name));
-  });
-  const auto aliases = std::ranges::unique(entries, {}, &Entry::start);
-  entries.erase(aliases.begin(), aliases.end());
-
-  symbols.text_start_ = marks.stext != 0 ? marks.stext : marks.text;
-  symbols.text_end_ = marks.etext;
-  std::vector<IntervalMap::Range> ranges;
-  ranges.reserve(entries.size());
-  NamePool kept_names;
-  for (size_t i = 0; i < entries.size(); ++i) {
-    const Entry& entry = entries[i];
-    const bool is_kernel = entry.module == 0;
-    uint64_t end = i + 1 < entries.size() ? entries[i + 1].start : UINT64_MAX;
-    const bool is_last = i + 1 == entries.size() || entries[i + 1].module != entry.module;
-    const uint64_t mark = !is_kernel                      ? 0
-                          : entry.start < marks.etext     ? marks.etext
-                          : entry.start < marks.einittext ? marks.einittext
-                                                          : 0;
-    if (mark != 0) {
-      end = std::min(end, mark);
-    } else if (is_last && end - entry.start > kMaxLastFunctionBytes) {
-      end = entry.start + kMaxLastFunctionBytes;
-    }
-    ranges.push_back({.start = entry.start, .end = end, .value = static_cast<uint32_t>(i)});
-    symbols.names_.push_back(kept_names.Add(pool.At(entry.name)));
-    symbols.modules_.push_back(entry.module);
-  }
-  symbols.intervals_ = IntervalMap::Paint(ranges);
-  kept_names.ShrinkToFit();
-  symbols.pool_ = std::move(kept_names);
-  symbols.names_.shrink_to_fit();
-  symbols.modules_.shrink_to_fit();
-  return symbols;
+  return parser.Finish();
 }
 
 std::optional<KernelSymbols::Symbol> KernelSymbols::Lookup(ProcessAddress address) const {

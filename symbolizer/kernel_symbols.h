@@ -66,6 +66,7 @@ class KernelSymbols {
   size_t memory_bytes() const;
 
  private:
+  class Parser;
   struct Added {
     uint64_t end;
     std::string name;

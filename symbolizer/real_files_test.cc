@@ -177,6 +177,45 @@ void CompareWithNm(const std::string& path, const std::string& nm_options, size_
   EXPECT_GT(checked, least);
 }
 
+// Addresses as samples have them: a few functions of many.
+void CompareSomeWithTheWhole(const std::string& path) {
+  const StatusOr<ElfFile> elf = OpenElf(path);
+  ASSERT_TRUE(elf.ok()) << elf.status();
+  const StatusOr<SymbolTable> whole = SymbolTable::Read(*elf);
+  ASSERT_TRUE(whole.ok()) << whole.status();
+  size_t named = 0;
+  for (const uint64_t step : {7, 999, 54321}) {
+    std::vector<uint64_t> addresses;
+    for (const ElfFile::Segment& segment : elf->segments()) {
+      if (!segment.executable) continue;
+      const uint64_t start = segment.address.value();
+      for (uint64_t offset = step; offset < segment.memory_size + 10; offset += step)
+        addresses.push_back(start + offset);
+    }
+    const StatusOr<SymbolTable> some = SymbolTable::ReadFor(*elf, addresses);
+    ASSERT_TRUE(some.ok()) << some.status();
+    for (const uint64_t address : addresses) {
+      const std::string_view name = whole->LookupRaw(ElfAddress(address));
+      ASSERT_EQ(some->LookupRaw(ElfAddress(address)), name) << path << " " << std::hex << address;
+      named += name.empty() ? 0 : 1;
+    }
+    if (step > 10000) {
+      EXPECT_LT(some->memory_bytes(), whole->memory_bytes());
+    }
+  }
+  EXPECT_GT(named, 1000u);
+}
+
+TEST(RealFilesTest, SomeAddressesOfRealFilesAreNamedAsByTheWholeTable) {
+  for (const void* function : {CFunction(), CppFunction(), reinterpret_cast<const void*>(&KilnPlainFunction)}) {
+    CompareSomeWithTheWhole(MappingOf(function).path);
+  }
+  for (const char* path :
+       {"/usr/bin/node", "/usr/lib/x86_64-linux-gnu/libcrypto.so.3", "/usr/lib/llvm-16/lib/libclang-cpp.so.16"}) {
+    if (::access(path, R_OK) == 0) CompareSomeWithTheWhole(path);
+  }
+}
+
 TEST(RealFilesTest, AgreesWithNmOnTheCLibrary) { CompareWithNm(MappingOf(CFunction()).path, "-D", 1000); }
 
 TEST(RealFilesTest, AgreesWithNmOnThisProgram) {

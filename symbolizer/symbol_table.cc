@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "symbolizer/symbol_table.h"
 
+#include <absl/functional/function_ref.h>
 #include <elf.h>
 
 #include <algorithm>
@@ -79,9 +80,9 @@ std::optional<uint8_t> RankOf(const Elf64_Sym& symbol) {
   return rank;
 }
 
-// Appends the functions of one symbol table section. Names are offsets in the section's string table.
+// Hands on the functions of one symbol table section. Names are offsets in the section's string table.
 Status ReadCandidates(const ElfFile& elf, const ElfFile::Section& section, const std::vector<Region>& regions,
-                      std::vector<Candidate>& candidates) {
+                      absl::FunctionRef<Status(const Candidate&)> take) {
   if (section.entry_size != sizeof(Elf64_Sym)) {
     return Error(absl::StatusCode::kDataLoss, "symbols of {} bytes", section.entry_size);
   }
@@ -99,25 +100,91 @@ Status ReadCandidates(const ElfFile& elf, const ElfFile::Section& section, const
     for (const Elf64_Sym& symbol : batch) {
       const std::optional<uint8_t> rank = RankOf(symbol);
       if (!rank || symbol.st_name == 0 || RegionOf(regions, symbol.st_value) == nullptr) continue;
-      if (candidates.size() == kMaxFunctions) {
-        return Error(absl::StatusCode::kResourceExhausted, "more than {} functions", kMaxFunctions);
-      }
-      candidates.push_back({.start = symbol.st_value, .size = symbol.st_size, .name = symbol.st_name, .rank = *rank});
+      KILN_RETURN_IF_ERROR(
+          take({.start = symbol.st_value, .size = symbol.st_size, .name = symbol.st_name, .rank = *rank}));
     }
   }
   return absl::OkStatus();
 }
 
-// The candidates of one section with their names in `pool`, appended to `all`. A section that cannot be read adds none.
-Status ReadTable(const ElfFile& elf, uint32_t type, const std::vector<Region>& regions, std::vector<Candidate>& all,
-                 NamePool& pool) {
+// Which candidates decide what the names of some addresses are. It sees all of them twice: to learn, and to tell.
+//
+// The name of an address is that of the nearest symbol at or below it that covers it. Those with a size tell by
+// themselves whether they do. One without size does if it starts at or above the nearest one with a size, and if it is
+// no label (Resolver::DropLabels): that depends on the symbols between the two, and on how far those with a size below
+// reach. Untyped ones with a size may turn out to be labels by their names, which are not known here: all are needed.
+class Selection {
+ public:
+  // Sorted and distinct. Both must outlive the object.
+  Selection(std::span<const uint64_t> addresses, const std::vector<Region>& regions)
+      : addresses_(addresses), regions_(regions), below_(addresses.size()) {}
+
+  void Learn(const Candidate& candidate) {
+    is_empty_ = false;
+    if ((candidate.rank & (kSizeless | kUntyped)) != 0) return;
+    const size_t at = FirstNotBefore(candidate.start);
+    if (at == addresses_.size()) return;
+    Below& below = below_[at];
+    below.nearest = std::max(below.nearest, candidate.start);
+    below.farthest_end = std::max(below.farthest_end, SaturatingAdd(candidate.start, candidate.size));
+  }
+
+  // After the last Learn.
+  void EndLearning() {
+    for (size_t i = 1; i < below_.size(); ++i) {
+      below_[i].nearest = std::max(below_[i].nearest, below_[i - 1].nearest);
+      below_[i].farthest_end = std::max(below_[i].farthest_end, below_[i - 1].farthest_end);
+    }
+  }
+
+  bool Needs(const Candidate& candidate) const {
+    const size_t at = FirstNotBefore(candidate.start);
+    if (at == addresses_.size()) return false;
+    const Below& below = below_[at];
+    if ((candidate.rank & kSizeless) != 0) return candidate.start >= below.nearest;
+    if ((candidate.rank & kUntyped) != 0 || candidate.start == below.nearest) return true;
+    const uint64_t end = SaturatingAdd(candidate.start, candidate.size);
+    return end == below.farthest_end || addresses_[at] < std::min(end, RegionOf(regions_, candidate.start)->end);
+  }
+
+  // Whether there was no candidate at all.
+  bool is_empty() const { return is_empty_; }
+
+ private:
+  // Of the typed candidates with a size that start at or below an address:
+  struct Below {
+    uint64_t nearest = 0;       // the highest start
+    uint64_t farthest_end = 0;  // the highest end, not cut at the end of the region
+  };
+
+  size_t FirstNotBefore(uint64_t start) const {
+    return static_cast<size_t>(std::ranges::lower_bound(addresses_, start) - addresses_.begin());
+  }
+
+  std::span<const uint64_t> addresses_;
+  const std::vector<Region>& regions_;
+  std::vector<Below> below_;  // by address
+  bool is_empty_ = true;
+};
+
+// The candidates of one section that are needed, with their names in `pool`, appended to `all`. A section that cannot
+// be read adds none.
+Status ReadTable(const ElfFile& elf, uint32_t type, const std::vector<Region>& regions, const Selection* selection,
+                 std::vector<Candidate>& all, NamePool& pool) {
   const ElfFile::Section* section = elf.FindSectionOfType(type);
   if (section == nullptr) return absl::OkStatus();
   if (section->link >= elf.sections().size()) {
     return Error(absl::StatusCode::kDataLoss, "the symbol table names no string table");
   }
   std::vector<Candidate> found;
-  KILN_RETURN_IF_ERROR(ReadCandidates(elf, *section, regions, found));
+  KILN_RETURN_IF_ERROR(ReadCandidates(elf, *section, regions, [&](const Candidate& candidate) -> Status {
+    if (selection != nullptr && !selection->Needs(candidate)) return absl::OkStatus();
+    if (found.size() == kMaxFunctions) {
+      return Error(absl::StatusCode::kResourceExhausted, "more than {} functions", kMaxFunctions);
+    }
+    found.push_back(candidate);
+    return absl::OkStatus();
+  }));
   std::vector<uint32_t*> names;
   names.reserve(found.size());
   for (Candidate& candidate : found) names.push_back(&candidate.name);
@@ -146,7 +213,8 @@ class Resolver {
     std::erase_if(candidates, [this](const Candidate& candidate) {
       return (candidate.rank & kUntyped) != 0 && IsLabelName(Text(candidate));
     });
-    std::ranges::sort(candidates, [this](const Candidate& a, const Candidate& b) {
+    // Stable, so that a part of them comes in the order of the whole.
+    std::ranges::stable_sort(candidates, [this](const Candidate& a, const Candidate& b) {
       return a.start != b.start ? a.start < b.start : Better(b, a);
     });
     DropLabels(candidates);
@@ -213,28 +281,55 @@ class Resolver {
   const std::vector<Region>& regions_;
 };
 
-}  // namespace
+constexpr uint32_t kTables[] = {SHT_SYMTAB, SHT_DYNSYM};
 
-StatusOr<SymbolTable> SymbolTable::Read(const ElfFile& elf) {
-  const std::vector<Region> regions = ExecutableRegions(elf);
+// Without a selection all of them.
+StatusOr<NamedIntervals> ReadFunctions(const ElfFile& elf, const std::vector<Region>& regions,
+                                       const Selection* selection) {
   std::vector<Candidate> candidates;
   NamePool names;
   Status status = elf.section_status();
-  for (const uint32_t type : {SHT_SYMTAB, SHT_DYNSYM}) {
-    status.Update(ReadTable(elf, type, regions, candidates, names));
-  }
-  SymbolTable table;
+  for (const uint32_t type : kTables) status.Update(ReadTable(elf, type, regions, selection, candidates, names));
   if (candidates.empty()) {
-    if (!status.ok()) return status;
-    return table;
+    const bool are_elsewhere = selection != nullptr && !selection->is_empty();
+    if (!status.ok() && !are_elsewhere) return status;
+    return NamedIntervals();
   }
+  return NamedIntervals(Resolver(names, regions).Resolve(std::move(candidates)), names);
+}
 
-  table.functions_ = NamedIntervals(Resolver(names, regions).Resolve(std::move(candidates)), names);
+}  // namespace
+
+StatusOr<SymbolTable> SymbolTable::Read(const ElfFile& elf) {
+  KILN_ASSIGN_OR_RETURN(NamedIntervals functions, ReadFunctions(elf, ExecutableRegions(elf), nullptr));
+  SymbolTable table;
+  table.functions_ = std::move(functions);
+  table.has_functions_ = !table.functions_.empty();
+  return table;
+}
+
+StatusOr<SymbolTable> SymbolTable::ReadFor(const ElfFile& elf, std::span<const uint64_t> addresses) {
+  const std::vector<Region> regions = ExecutableRegions(elf);
+  Selection selection(addresses, regions);
+  for (const uint32_t type : kTables) {
+    const ElfFile::Section* section = elf.FindSectionOfType(type);
+    if (section == nullptr) continue;
+    // What can't be read is said below.
+    (void)ReadCandidates(elf, *section, regions, [&selection](const Candidate& candidate) {
+      selection.Learn(candidate);
+      return absl::OkStatus();
+    });
+  }
+  selection.EndLearning();
+  KILN_ASSIGN_OR_RETURN(NamedIntervals functions, ReadFunctions(elf, regions, &selection));
+  SymbolTable table;
+  table.functions_ = std::move(functions);
+  table.has_functions_ = !selection.is_empty();
   return table;
 }
 
 Naming SymbolTable::Lookup(ElfAddress address) const {
-  if (functions_.empty()) return MissOf(Miss::kNoSymbols);
+  if (!has_functions_) return MissOf(Miss::kNoSymbols);
   const std::string_view name = LookupRaw(address);
   return name.empty() ? MissOf(Miss::kNotCovered) : NamingOf(name);
 }

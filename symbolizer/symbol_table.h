@@ -14,11 +14,13 @@
 //   3. GLOBAL before WEAK before LOCAL
 //   4. fewer leading underscores
 //   5. the name that comes first in byte order (of the first 256 bytes)
+//   6. the last one in the file
 // so that two builds of one index, and .symtab and .dynsym, agree on the name.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 #include "base/address.h"
@@ -40,6 +42,9 @@ class SymbolTable {
   // could be read and something should have been: kDataLoss if damaged, kUnimplemented if compressed,
   // kResourceExhausted if too large.
   static StatusOr<SymbolTable> Read(const ElfFile& elf);
+  // The same for some addresses only, sorted and distinct: a table that says of these, and of no others, what the whole
+  // one would. Takes the memory that they need, not that of the file; reads the symbols twice, without sorting them.
+  static StatusOr<SymbolTable> ReadFor(const ElfFile& elf, std::span<const uint64_t> addresses);
 
   // One line, without file and line number; or kNoSymbols, kNotCovered. Costs a binary search and the demangling.
   Naming Lookup(ElfAddress address) const;
@@ -57,6 +62,7 @@ class SymbolTable {
 
  private:
   NamedIntervals functions_;
+  bool has_functions_ = false;  // the file, whether they are in this table or not
 };
 
 }  // namespace kiln::symbolizer

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <random>
+
 #include "symbolizer/string_table.h"
 #include "symbolizer/testing/elf_builder.h"
 
@@ -189,6 +191,62 @@ TEST(SymbolTableTest, ChoosesAmongAliasesByRule) {
 TEST(SymbolTableTest, AnAliasWithoutSizeDoesNotNameThePaddingBehind) {
   const auto table = TableOf({{.name = "foo", .value = 0x1000, .size = 8}, {.name = "label", .value = 0x1000}});
   ExpectNames(table, {{0x1007, "foo"}, {0x1008, ""}});
+}
+
+// All kinds of symbols on a few addresses, so that they meet in all ways.
+std::vector<TestSymbol> RandomSymbols(std::mt19937& random) {
+  static constexpr std::string_view kNames[] = {"a",  "b",  "_a",  "__b", "fun", "fun.label", "fun.label.two", "a.b",
+                                                "$x", "$d", ".Lx", "z",   "zz",  "",          "very_long_name"};
+  const auto upto = [&random](uint32_t limit) { return random() % limit; };
+  std::vector<TestSymbol> symbols(1 + upto(30));
+  for (TestSymbol& symbol : symbols) {
+    symbol.name = kNames[upto(std::size(kNames))];
+    symbol.value = (upto(4) == 0 ? 0x3000 : 0x1000) + upto(64);
+    symbol.size = upto(3) == 0 ? 0 : upto(40);
+    symbol.type = upto(3) == 0 ? STT_NOTYPE : STT_FUNC;
+    symbol.binding = upto(3);
+  }
+  return symbols;
+}
+
+TEST(SymbolTableTest, SaysOfSomeAddressesWhatTheWholeTableSays) {
+  std::mt19937 random(7);
+  for (int round = 0; round < 3000; ++round) {
+    ElfBuilder builder;
+    builder.AddText(0x1000, 0x60);
+    builder.AddText(0x3000, 0x30, ".text.unlikely");
+    const std::vector<TestSymbol> first = RandomSymbols(random), second = RandomSymbols(random);
+    builder.AddSymbols(SHT_SYMTAB, first);
+    if (round % 2 == 0) builder.AddSymbols(SHT_DYNSYM, second);
+    const StatusOr<ElfFile> elf = builder.Open();
+    ASSERT_TRUE(elf.ok()) << elf.status();
+    const StatusOr<SymbolTable> whole = SymbolTable::Read(*elf);
+    ASSERT_TRUE(whole.ok()) << whole.status();
+    std::vector<uint64_t> addresses;
+    for (const uint64_t start : {0xff0, 0x2ff0}) {
+      for (uint64_t address = start; address < start + 0x90; ++address) {
+        if (round % 3 == 0 || random() % 16 == 0) addresses.push_back(address);
+      }
+    }
+    const StatusOr<SymbolTable> some = SymbolTable::ReadFor(*elf, addresses);
+    ASSERT_TRUE(some.ok()) << some.status();
+    for (const uint64_t address : addresses) {
+      ASSERT_EQ(some->LookupRaw(ElfAddress(address)), whole->LookupRaw(ElfAddress(address)))
+          << "round " << round << " address " << std::hex << address;
+    }
+  }
+}
+
+TEST(SymbolTableTest, TellsAStrippedFileFromAnAddressWithoutSymbol) {
+  ElfBuilder builder;
+  builder.AddText(0x1000, 0x1000);
+  builder.AddSymbols(SHT_SYMTAB, {{.name = "foo", .value = 0x1100, .size = 0x10}});
+  const uint64_t beyond[] = {0x1800};
+  EXPECT_EQ(SymbolTable::ReadFor(*builder.Open(), beyond)->Lookup(ElfAddress(0x1800)).miss, Miss::kNotCovered);
+  EXPECT_EQ(SymbolTable::ReadFor(*builder.Open(), {})->size(), 0u);
+  ElfBuilder stripped;
+  stripped.AddText(0x1000, 0x1000);
+  EXPECT_EQ(SymbolTable::ReadFor(*stripped.Open(), beyond)->Lookup(ElfAddress(0x1800)).miss, Miss::kNoSymbols);
 }
 
 TEST(SymbolTableTest, MergesBothTables) {

@@ -35,6 +35,16 @@ SourceLine Placeholder(std::string_view module, uint64_t address) {
 void Namer::BeginWindow(const Window& window) {
   ++window_;
   if (kernel_) TakeInKernelSymbols(window);
+  // A symbol table is read once for all of a window's new addresses.
+  absl::flat_hash_map<ObjectId, std::vector<uint64_t>> addresses;
+  for (const Frame& frame : window.frames) {
+    if (frame.space == FrameSpace::kObject) addresses[ObjectId{frame.owner}].push_back(frame.address);
+  }
+  for (auto& [id, of_object] : addresses) {
+    Object& object = objects_[id];
+    object.used_in = window_;
+    object.names.Prepare(*window.objects.at(id), std::move(of_object));
+  }
 }
 
 // Code that is gone by the window's end was there for some of its samples.
@@ -46,8 +56,7 @@ void Namer::TakeInKernelSymbols(const Window& window) {
 
 size_t Namer::memory_bytes() const {
   size_t bytes = 0;
-  for (const auto& [id, object] : objects_)
-    bytes += sizeof(Object) + object.names.memory_bytes() + object.names.table_bytes();
+  for (const auto& [id, object] : objects_) bytes += sizeof(Object) + object.names.memory_bytes();
   for (const auto& [identity, map] : perf_maps_) bytes += map.map == nullptr ? 0 : map.map->memory_bytes();
   return bytes;
 }
@@ -58,17 +67,11 @@ void Namer::EndWindow(const Window& window) {
       if (event.removed) kernel_->Remove(event.start);
     }
   }
-  // Longest unused first; of one file the table before the names, which cost less and are worth more.
+  // Longest unused first; perf maps, which can be read again, before names.
   size_t bytes = memory_bytes();
   std::vector<std::pair<uint64_t, ObjectId>> order;
   for (const auto& [id, object] : objects_) order.emplace_back(object.used_in, id);
   std::ranges::sort(order);
-  for (const auto& [used_in, id] : order) {
-    if (bytes <= cache_bytes_) break;
-    ObjectNames& names = objects_.at(id).names;
-    bytes -= names.table_bytes();
-    names.DropTable();
-  }
   absl::erase_if(perf_maps_, [&](const auto& entry) {
     const PerfMapFile& map = entry.second;
     const size_t size = map.map == nullptr ? 0 : map.map->memory_bytes();

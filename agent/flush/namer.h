@@ -17,7 +17,6 @@
 #include "profile/frame_type.h"
 #include "symbolizer/kernel_symbols.h"
 #include "symbolizer/perf_map.h"
-#include "symbolizer/symbol_table.h"
 
 namespace kiln::agent {
 
@@ -34,13 +33,14 @@ struct NamedFrame {
 };
 
 // Stage 5: names frames. What was named stays known from window to window, within `cache_bytes`; symbol tables are read
-// when they are needed. Thread-compatible.
+// for what is new and not kept. Thread-compatible.
 class Namer {
  public:
   static constexpr size_t kDefaultCacheBytes = size_t{24} << 20;
   explicit Namer(size_t cache_bytes = kDefaultCacheBytes) : cache_bytes_(cache_bytes) {}
 
-  // Before the frames of a window: takes in which kernel code came and went meanwhile.
+  // Before the frames of a window: looks up those that are not known yet, and takes in which kernel code came and went
+  // meanwhile.
   void BeginWindow(const Window& window);
   // `frame` is one of `window`, which was begun.
   NamedFrame Name(const Window& window, const Frame& frame);
@@ -49,7 +49,7 @@ class Namer {
 
   // Advice for the user, one line each, on what kept names away (kptr_restrict …).
   const std::vector<std::string>& notes() const { return notes_; }
-  // Of names and symbol tables of object files and perf maps; the kernel's symbols are not among them.
+  // Of names of object files, and perf maps; the kernel's symbols are not among them.
   size_t memory_bytes() const;
   size_t kernel_symbol_bytes() const { return kernel_ ? kernel_->memory_bytes() : 0; }
   void SetCacheBytes(size_t bytes) { cache_bytes_ = bytes; }
