@@ -5,7 +5,6 @@
 // read names its limit, so that a pipe, /dev/zero or a sparse terabyte costs no more than the limit.
 #pragma once
 
-#include <absl/functional/function_ref.h>
 #include <sys/stat.h>
 
 #include <cstddef>
@@ -54,10 +53,6 @@ class File {
 // A whole small file, of any type that read(2) serves (/proc and /sys files too). kResourceExhausted if it is larger
 // than `limit_bytes`.
 StatusOr<std::string> ReadFile(const std::string& path, size_t limit_bytes);
-
-// Hands on each line of such a file without its end, the last one also if it has none, in as much memory as a line
-// takes. A line longer than 64 KiB comes as several. An error of `take` ends it and is returned.
-Status ForEachLine(const std::string& path, size_t limit_bytes, absl::FunctionRef<Status(std::string_view)> take);
 
 // Writes to a new file beside `path` and renames it over: a reader sees the old or the new content, never a part.
 // Mode 0644 less the umask. If `path` exists and is no regular file (/dev/stdout, a FIFO) it is written in place.

@@ -6,7 +6,7 @@
 #include <tuple>
 #include <utility>
 
-#include "base/file.h"
+#include "base/lines.h"
 
 namespace kiln::symbolizer {
 namespace {

@@ -1,14 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`kiln agent` as a daemon: its configuration changes while it samples, its governor slows it down, and what it says of
-itself adds up all the time."""
+"""`kiln agent` as a daemon: its configuration changes while it samples, and what it says of itself adds up all the time."""
 
 import json
-import math
-import pathlib
 import unittest
 
-import agent_use
-import containers
+import agent_test
 import harness
 import running_agent
 
@@ -16,36 +12,7 @@ AWAY = {"endpoint": "http://127.0.0.1:1", "sending_queue": {"storage": "file_sto
         "retry_on_failure": {"max_elapsed_time": "0s"}}
 
 
-class AgentTest(harness.KilnTest):
-    def start_agent(self, config, **arguments):
-        agent = running_agent.Agent(self.folder, config, **arguments)
-        self.addCleanup(agent.process.wait)
-        self.addCleanup(agent.process.kill)
-        agent.wait_started()
-        return agent
-
-    def config(self, *, receiver="profiling", exporters=("kept",), extensions=None, telemetry=None, limits=None, **settings):
-        """The load alone, to files in a folder for each exporter. `settings` are the receiver's; an exporter is a name or
-        (id, settings)."""
-        named = [one if isinstance(one, tuple) else (f"file/{one}", {"path": str(self.folder / one), "format": "pprof"})
-                 for one in exporters]
-        return {
-            "receivers": {receiver: {"frequency": 499, "window": "1s", "filters": {"comm": "^shares$"}, **settings}},
-            "exporters": dict(named), "extensions": extensions or {},
-            "service": {"extensions": list(extensions or {}),
-                        "pipelines": {"profiles": {"receivers": [receiver], "exporters": [id for id, _ in named]}},
-                        "telemetry": telemetry or {"metrics": {"address": "127.0.0.1:0"}}, "limits": limits or {}}}
-
-    def let_run(self, load, seconds=1):
-        """Returns when the load has had so much more CPU time."""
-        enough = load.on_cpu_ns() + seconds * 1e9
-        harness.wait_until(lambda: load.on_cpu_ns() > enough, "the load runs")
-
-    def windows_of(self, name):
-        return running_agent.profiles(self.folder / name)
-
-
-class ReloadTest(AgentTest):
+class ReloadTest(agent_test.AgentTest):
     def steps(self):
         """Configurations that follow each other. All keep the exporter file/kept."""
         storage = {"file_storage": {"directory": str(self.folder / "queue")}}
@@ -161,54 +128,6 @@ class ReloadTest(AgentTest):
         agent.wait_until(lambda: "config.refused" in agent.log(), "it sees the next change")
         self.assertEqual(agent.metrics()['kiln_config_reloads_total{outcome="failure"}'], 1)
         agent.stop()
-
-
-class CostTest(AgentTest):
-    """What the agent may cost on a node with many containers. Ten minutes of it: scripts/bench --agent."""
-
-    def test_memory_beside_200_processes_in_50_containers(self):
-        config = self.config(frequency=99, window="5s")
-        config["receivers"]["profiling"]["filters"] = {}
-        agent = self.start_agent(config)
-        with containers.Containers(self.folder) as load:
-            uses = []
-
-            def some_windows():
-                load.check()
-                uses.append(agent_use.read(agent.process.pid))
-                return len(list((self.folder / "kept").iterdir())) >= 8
-
-            agent.wait_until(some_windows, "some windows")
-        agent.stop()
-        if not harness.SANITIZED:
-            self.assertLessEqual(max(use.rss for use in uses), 64 << 20)
-        self.assertLessEqual(max(use.map_bytes for use in uses), 64 << 20)
-        windows = self.windows_of("kept")
-        self.assertEqual(set().union(*(profile.labels("container.id") for profile in windows)) & set(load.ids), set(load.ids))
-        services = set().union(*(profile.labels("service.name") for profile in windows))
-        self.assertLessEqual({f"service-{i}" for i in range(50)}, services)
-
-
-class GovernorTest(AgentTest):
-    def test_totals_stay_right_while_it_slows_down(self):
-        """The limit, when it comes, is far below what 997 Hz take."""
-        agent = self.start_agent(self.config(frequency=997))
-        load = self.load("shares", 300)
-        self.let_run(load)
-        self.assertIn("config.reloaded", agent.reload(self.config(frequency=997, limits={"cpu_percent": 0.05})))
-        agent.wait_until(lambda: agent.metrics()["kiln_profiling_frequency_hertz"] < 200, "it slows down")
-        self.let_run(load, 3)
-        truth = load.finish()
-        agent.stop()
-        kept = self.windows_of("kept")
-        periods = {profile.period for profile in kept}
-        self.assertGreaterEqual(len(periods), 2, periods)
-        self.assertIn(" governor: sampling goes on with frequency ", agent.log())
-        measured = running_agent.cpu_ns(kept, truth["pid"])
-        # Few samples are a coarse measure: four standard deviations of what chance does.
-        chance = 4 * math.sqrt(sum(profile.of_process(truth["pid"]).count() * profile.period**2 for profile in kept))
-        tolerance = (0.2 if harness.SANITIZED else 0.05) * truth["on_cpu_ns"] + chance
-        self.assertLessEqual(abs(measured - truth["on_cpu_ns"]), tolerance)
 
 
 if __name__ == "__main__":
