@@ -3,6 +3,7 @@
 which take many times as much."""
 
 import math
+import os
 import unittest
 
 import agent_test
@@ -31,7 +32,7 @@ class CostTest(agent_test.AgentTest):
         self.assertLessEqual(max(use.rss for use in uses), 64 << 20)
         self.assertLessEqual(max(use.map_bytes for use in uses), 64 << 20)
         windows = self.windows_of("kept")
-        self.assertEqual(set().union(*(profile.labels("container.id") for profile in windows)) & set(load.ids), set(load.ids))
+        self.assertLessEqual(set(load.ids), set().union(*(profile.labels("container.id") for profile in windows)))
         services = set().union(*(profile.labels("service.name") for profile in windows))
         self.assertLessEqual({f"service-{i}" for i in range(50)}, services)
 
@@ -42,7 +43,8 @@ class GovernorTest(agent_test.AgentTest):
         agent = self.start_agent(self.config(frequency=997))
         load = self.load("shares", 300)
         self.let_run(load)
-        self.assertIn("config.reloaded", agent.reload(self.config(frequency=997, limits={"cpu_percent": 0.05})))
+        limits = {"cpu_percent": max(0.01, 0.1 / os.cpu_count())}
+        self.assertIn("config.reloaded", agent.reload(self.config(frequency=997, limits=limits)))
         agent.wait_until(lambda: agent.metrics()["kiln_profiling_frequency_hertz"] < 200, "it slows down")
         self.let_run(load, 3)
         truth = load.finish()
