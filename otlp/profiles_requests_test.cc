@@ -71,7 +71,6 @@ Profile Union(const std::vector<EncodedRequest>& requests, const Profile& whole)
   into.SetSampleTypes(types);
   into.SetPeriod(into.Type(whole.strings[whole.period_type.type], whole.strings[whole.period_type.unit]), whole.period);
   into.SetTime(whole.time_unix_nano, whole.duration_nano);
-  const StringIndex none(0);
   for (const EncodedRequest& request : requests) {
     const auto decoded = DecodeProfilesData(request.bytes);
     EXPECT_TRUE(decoded.ok()) << decoded.status();
