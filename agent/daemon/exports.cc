@@ -50,9 +50,11 @@ StatusOr<Exports::WayPtr> Exports::MakeWay(const std::string& id, const config::
 }
 
 Status Exports::OpenPath(Way& way) const {
+  pipeline::ExportPathSettings settings = way.config.path;
+  settings.queue.num_consumers = std::min(settings.queue.num_consumers, options_.max_consumers);
   auto path = pipeline::ExportPath::Create({.exporter_id = way.id,
                                             .signal = pipeline::Signal::kProfiles,
-                                            .settings = way.config.path,
+                                            .settings = settings,
                                             .storage = way.storage,
                                             .notify = options_.notify},
                                            *way.exporter, clock_, metrics_);

@@ -30,6 +30,7 @@ class Exports : public pipeline::Consumer {
   struct Options {
     pipeline::NoticeSink notify;                         // what an operator should hear
     std::function<void(std::string_view)> debug_output;  // of exporters of type debug
+    int max_consumers = 1000;                            // of each exporter, whatever its configuration says
   };
   // All must outlive the object.
   Exports(Options options, pipeline::Clock& clock, MetricRegistry& metrics);

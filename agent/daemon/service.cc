@@ -47,7 +47,8 @@ Exports::Options ExportOptions(AgentLog& log) {
               [&log](const pipeline::Notice& notice) {
                 log.Limited(SeverityOf(notice.level), "export", notice.text, notice.text);
               },
-          .debug_output = [&log](std::string_view text) { log.Info("debug", text); }};
+          .debug_output = [&log](std::string_view text) { log.Info("debug", text); },
+          .max_consumers = MaxWaitingWorkers(ReadCgroupLimits())};
 }
 
 // Attributes of kiln itself.

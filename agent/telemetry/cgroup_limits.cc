@@ -140,6 +140,11 @@ CgroupLimits ReadCgroupLimits(const std::string& root) {
   return limits;
 }
 
+int MaxWaitingWorkers(const CgroupLimits& limits) {
+  constexpr double kPerCpu = 4, kMost = 1000;
+  return static_cast<int>(limits.cpus ? std::clamp(std::ceil(kPerCpu * *limits.cpus), 1.0, kMost) : kMost);
+}
+
 AvailableResources Available(const CgroupLimits& limits, int host_cpus, uint64_t host_memory_bytes) {
   const double cpus = std::min(limits.cpus.value_or(HUGE_VAL), static_cast<double>(std::max(host_cpus, 1)));
   const uint64_t memory = std::min(limits.memory_bytes.value_or(UINT64_MAX), host_memory_bytes);

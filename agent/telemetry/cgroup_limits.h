@@ -21,6 +21,9 @@ struct CgroupLimits {
 // own). What can't be read limits nothing.
 CgroupLimits ReadCgroupLimits(const std::string& root = "");
 
+// How many threads that wait more than they work are worth having: four per CPU of a limit, at least one; 1000 without.
+int MaxWaitingWorkers(const CgroupLimits& limits);
+
 struct AvailableResources {
   double cpus;            // ≥ 0.01
   uint64_t memory_bytes;  // ≥ 1

@@ -121,6 +121,13 @@ TEST(CgroupText, ReadsQuotas) {
   }
 }
 
+TEST(MaxWaitingWorkers, FollowTheCpusOfTheCgroup) {
+  EXPECT_EQ(MaxWaitingWorkers({}), 1000);
+  EXPECT_EQ(MaxWaitingWorkers({.cpus = 0.01, .memory_bytes = std::nullopt}), 1);
+  EXPECT_EQ(MaxWaitingWorkers({.cpus = 0.6, .memory_bytes = std::nullopt}), 3);
+  EXPECT_EQ(MaxWaitingWorkers({.cpus = 1e9, .memory_bytes = std::nullopt}), 1000);
+}
+
 TEST(AvailableResources, AreWhatTheMachineHasWithinTheLimits) {
   const AvailableResources within = Available({.cpus = 1.5, .memory_bytes = 100}, 4, 1000);
   EXPECT_EQ(within.cpus, 1.5);
