@@ -43,6 +43,9 @@ class ReloadTest(agent_test.AgentTest):
             said = agent.reload(config)
             self.assertIn("config.reloaded", said, what)
             self.let_run(load)
+            # The first may have begun before the reload.
+            windows = agent.metrics()["kiln_profiling_windows_total"]
+            agent.wait_until(lambda: agent.metrics()["kiln_profiling_windows_total"] >= windows + 2, "two windows")
             if what == "frequency":
                 self.refuse_what_is_wrong(agent)
         self.assertNotIn("nothing is different", agent.log(), "the changed file was read twice")
@@ -66,29 +69,33 @@ class ReloadTest(agent_test.AgentTest):
             inside = ",".join(f'{key}="{text}"' for key, text in sorted(labels.items()))
             return metrics.get(f"{name}{{{inside}}}" if inside else name, 0)
 
+        def balance(exporter):
+            """What went in and is not accounted for."""
+            of = {"exporter": exporter, "signal": "profiles"}
+            into = sum(value(f"kiln_pipeline_{way}_samples_total", **of) for way in ("accepted", "restored"))
+            self.assertGreater(into, 0, exporter)
+            out = sum(value(f"kiln_pipeline_{way}_samples_total", **of) for way in ("delivered", "left"))
+            out += sum(number for name, number in metrics.items()
+                       if name.startswith("kiln_pipeline_dropped_samples_total") and f'"{exporter}"' in name)
+            return into - out - sum(value(f"kiln_pipeline_{state}_samples", **of) for state in ("queued", "in_flight"))
+
         def settled():
             nonlocal metrics
             metrics = agent.metrics()
+            # The page is read while requests go to and fro: not every reading has each of them once.
+            if any(balance(exporter) != 0 for exporter in ("file/kept", "file/second", "otlphttp/away")):
+                return False
             return (value("kiln_profiling_samples_total") == value("kiln_profiling_window_samples_total")
                     and value("kiln_pipeline_queued_samples", exporter="file/kept", signal="profiles") == 0
                     and value("kiln_pipeline_in_flight_samples", exporter="file/kept", signal="profiles") == 0)
 
         metrics = {}
-        agent.wait_until(settled, "all samples are in windows and sent")
+        agent.wait_until(settled, "all samples are in windows and sent, and the books balance")
         samples = value("kiln_profiling_samples_total")
         self.assertGreater(samples, 5 * 499)
         lost = {name: number for name, number in metrics.items() if "_lost_samples_total" in name and number}
         self.assertEqual(lost, {})
         self.assertEqual(value("kiln_profiling_refused_samples_total"), 0)
-        for exporter in ("file/kept", "file/second", "otlphttp/away"):
-            of = {"exporter": exporter, "signal": "profiles"}
-            into = sum(value(f"kiln_pipeline_{way}_samples_total", **of) for way in ("accepted", "restored"))
-            out = sum(value(f"kiln_pipeline_{way}_samples_total", **of) for way in ("delivered", "left"))
-            out += sum(number for name, number in metrics.items()
-                       if name.startswith("kiln_pipeline_dropped_samples_total") and f'"{exporter}"' in name)
-            waits = sum(value(f"kiln_pipeline_{state}_samples", **of) for state in ("queued", "in_flight"))
-            self.assertGreater(into, 0, exporter)
-            self.assertEqual(into, out + waits, exporter)
         of_kept = {"exporter": "file/kept", "signal": "profiles"}
         self.assertEqual(value("kiln_pipeline_accepted_samples_total", **of_kept), samples)
         self.assertEqual(value("kiln_pipeline_delivered_samples_total", **of_kept), samples)
