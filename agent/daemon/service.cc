@@ -226,8 +226,9 @@ Status Service::Change(const config::AgentConfig& from, const config::AgentConfi
     KILN_RETURN_IF_ERROR(StartServer(to.service.telemetry));
     log_.Info("pages", "the pages are served anew", {{"pages", address()}});
   }
-  KILN_RETURN_IF_ERROR(ChangeSource(from, to, diff));
+  // Before the source: what fails here, a file or a certificate, is the likeliest to fail, and has changed nothing then.
   KILN_RETURN_IF_ERROR(exports_.Apply(to));
+  KILN_RETURN_IF_ERROR(ChangeSource(from, to, diff));
   if (diff.logs) log_.Configure(SeverityOf(to.service.telemetry.log_level), LogFormatOf(to.service.telemetry));
   if (diff.limits && governor_ != nullptr) governor_->SetLimits(LimitsOf(to.service.limits));
   if (diff.telemetry_resource) process_metrics_.SetTarget(TargetOf(to.service.telemetry));
