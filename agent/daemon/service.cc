@@ -226,7 +226,7 @@ Status Service::Change(const config::AgentConfig& from, const config::AgentConfi
     KILN_RETURN_IF_ERROR(StartServer(to.service.telemetry));
     log_.Info("pages", "the pages are served anew", {{"pages", address()}});
   }
-  // Before the source: what fails here, a file or a certificate, is the likeliest to fail, and has changed nothing then.
+  // Before the source: what fails here, a file or a certificate, fails before anything was changed.
   KILN_RETURN_IF_ERROR(exports_.Apply(to));
   KILN_RETURN_IF_ERROR(ChangeSource(from, to, diff));
   if (diff.logs) log_.Configure(SeverityOf(to.service.telemetry.log_level), LogFormatOf(to.service.telemetry));
