@@ -115,7 +115,9 @@ TEST_F(ExportsTest, AStorageIsHandedOverWithWhatIsInIt) {
   ASSERT_TRUE(Consume().ok());
   EXPECT_EQ(exports_.ExporterRows().at(0).handed_over, 4);
   // What was left for the next way waits there only.
+  EXPECT_GT(Metric("left_samples_total"), 0);
   EXPECT_EQ(Metric("left_samples_total"), Metric("restored_samples_total"));
+  ASSERT_GT(Metric("accepted_samples_total"), 0);
   // The page is read while a request goes to and fro between the two: not every reading has it once.
   bool balances = false;
   for (int i = 0; i < 1000 && !balances; ++i) {

@@ -30,7 +30,7 @@ class ProfileSource {
     std::string id;  // of the receiver, for metrics
     config::ProfilingReceiver settings;
     uint64_t bpf_memory_bytes = 0;  // service.limits; 0 = none
-    size_t cache_bytes = 0;         // of names and symbol tables
+    size_t cache_bytes = 0;         // of names and perf maps
     SessionStatus before;           // what earlier sources have counted: counters go on
   };
   // Both must outlive the object. Samples from now on.

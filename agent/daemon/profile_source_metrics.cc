@@ -70,7 +70,7 @@ void ProfileSource::RegisterMetrics() {
                                                   [this, i] { return static_cast<double>(status().counters[i]); }));
   }
   registrations_.push_back(metrics_.AddCallback(kGauge, "kiln_naming_cache_bytes",
-                                                "Memory of names, symbol tables and the kernel's symbols.", {},
+                                                "Memory of names, perf maps and the kernel's symbols.", {},
                                                 [this] { return static_cast<double>(worker_->cached_bytes()); }));
   registrations_.push_back(metrics_.AddCallback(kCounter, "kiln_naming_cpu_seconds_total",
                                                 "CPU time for naming, encoding and handing over.", {},

@@ -15,16 +15,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 FRAMES = 36  # below main
 COLD_MEGABYTES = 128  # far above the second-level caches, two of them above most third-level ones
 
-PYTHON_LOAD = """
-import json, re
-record = {"name": "kiln", "values": list(range(50)), "text": "lorem ipsum dolor sit amet " * 8}
-def render(depth):
-    return json.dumps(record, sort_keys=True) if depth == 0 else render(depth - 1)
-def words(text):
-    return sorted(re.findall(r"[a-z]+", text))
-while True:
-    words(render(20)); json.loads(render(5))
-"""
+PYTHON_LOAD = HERE.parent / "programs" / "busy.py"
 
 
 def _for_ever(command):
@@ -77,7 +68,7 @@ def _clang(programs, work):
 
 def _mixed(programs, work):
     reader = f"cat {programs.parent / 'kiln'} | gzip -1 >/dev/null; find /usr/include -type f >/dev/null"
-    commands = [[sys.executable, "-c", PYTHON_LOAD], [str(programs / "programs/demo"), "3600"], _for_ever(reader),
+    commands = [[sys.executable, str(PYTHON_LOAD)], [str(programs / "programs/demo"), "3600"], _for_ever(reader),
                 _for_ever(f"{programs / 'programs/short_lived'} 20 exec >/dev/null")]
     return commands + ([_compilation(work, 0)] if compiler() else [])
 

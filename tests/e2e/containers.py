@@ -11,16 +11,7 @@ import sys
 
 import harness
 
-PYTHON = """
-import json, re
-record = {"name": "kiln", "values": list(range(50)), "text": "lorem ipsum dolor sit amet " * 8}
-def render(depth):
-    return json.dumps(record, sort_keys=True) if depth == 0 else render(depth - 1)
-def words(text):
-    return sorted(re.findall(r"[a-z]+", text))
-while True:
-    words(render(20)); json.loads(render(5))
-"""
+PYTHON = pathlib.Path(__file__).parents[1] / "programs" / "busy.py"
 PERL = "while (1) { my %h; $h{$_ % 97} .= $_ for 1..2000; join ',', sort keys %h }"
 SHELL = "while :; do /usr/bin/find /usr/include/linux >/dev/null; /bin/gzip -c </bin/bash >/dev/null; done"
 
@@ -35,7 +26,7 @@ def _copy(program, folder):
 
 def _kinds(folder):
     """Endless programs of one container."""
-    return [[sys.executable, "-c", PYTHON],
+    return [[sys.executable, str(PYTHON)],
             [_copy(harness.program("shares"), folder), "1000000"],
             ["/usr/bin/perl", "-e", PERL],
             [_copy("/bin/bash", folder), "-c", SHELL]]
@@ -66,6 +57,14 @@ class Containers:
         return self._root / f"kubepods-pod{pod}.slice" / f"cri-containerd-{identity}.scope"
 
     def __enter__(self):
+        try:
+            self._start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def _start(self):
         for i, identity in enumerate(self.ids):
             self._group(identity).mkdir(parents=True)
             folder = self._folder / f"container{i}"
@@ -78,10 +77,9 @@ class Containers:
                      *kinds[n % len(kinds)]],
                     env={**os.environ, "OTEL_SERVICE_NAME": f"service-{i}"}, cwd=folder, start_new_session=True,
                     stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
-        return self
 
     def __exit__(self, *_):
-        groups = [self._group(identity) for identity in self.ids]
+        groups = [group for group in map(self._group, self.ids) if group.exists()]
         for group in groups:
             (group / "cgroup.kill").write_text("1")  # since Linux 5.14
         for process in self._processes:

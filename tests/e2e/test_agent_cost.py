@@ -6,13 +6,13 @@ import math
 import os
 import unittest
 
-import agent_test
+import agent_case
 import agent_use
 import containers
 import running_agent
 
 
-class CostTest(agent_test.AgentTest):
+class CostTest(agent_case.AgentTest):
     """What the agent may cost on a node with many containers. Ten minutes of it: scripts/bench --agent."""
 
     def test_memory_beside_200_processes_in_50_containers(self):
@@ -37,7 +37,7 @@ class CostTest(agent_test.AgentTest):
         self.assertLessEqual({f"service-{i}" for i in range(50)}, services)
 
 
-class GovernorTest(agent_test.AgentTest):
+class GovernorTest(agent_case.AgentTest):
     def test_totals_stay_right_while_it_slows_down(self):
         """The limit, when it comes, is far below what 997 Hz take."""
         agent = self.start_agent(self.config(frequency=997))
@@ -45,8 +45,9 @@ class GovernorTest(agent_test.AgentTest):
         self.let_run(load)
         limits = {"cpu_percent": max(0.01, 0.1 / os.cpu_count())}
         self.assertIn("config.reloaded", agent.reload(self.config(frequency=997, limits=limits)))
-        agent.wait_until(lambda: agent.metrics()["kiln_profiling_frequency_hertz"] < 200, "it slows down")
-        self.let_run(load, 3)
+        agent.wait_until(lambda: agent.metrics()["kiln_profiling_frequency_hertz"] < 500, "it slows down")
+        # At a wrong period these would be missed: they are a good part of all, and many samples still.
+        self.let_run(load, 5)
         truth = load.finish()
         agent.stop()
         kept = self.windows_of("kept")

@@ -242,7 +242,7 @@ class AgentTest(CapabilityTest):
         return agent
 
     def merged_profile(self, agent):
-        """Of all windows until the loads have been seen for a while."""
+        """The first three windows in one."""
         agent.wait_started()
         folder = self.folder / "profiles"
         agent.wait_until(lambda: len(list(folder.iterdir())) >= 3, "three windows")
