@@ -40,6 +40,15 @@ class IntervalMap {
     }
   }
 
+  // Calls visit(start, end, value) for each visible interval, ascending; gaps are left out.
+  template <typename Visit>
+  void ForEach(Visit visit) const {
+    // The last interval is a gap.
+    for (size_t i = 0; i + 1 < starts_.size(); ++i) {
+      if (values_[i] != kNothing) visit(starts_[i], starts_[i + 1], values_[i]);
+    }
+  }
+
   // How many addresses of [start, end) have a value.
   uint64_t CoveredBetween(uint64_t start, uint64_t end) const;
 

@@ -25,6 +25,8 @@ class NamePool {
     return {bytes_.data() + offset, ::strnlen(bytes_.data() + offset, length)};
   }
   void ShrinkToFit() { bytes_.shrink_to_fit(); }
+  // All names as they lie in memory, from offset 0 on.
+  std::string_view bytes() const { return bytes_; }
   size_t memory_bytes() const { return bytes_.capacity(); }
 
  private:
