@@ -68,19 +68,6 @@ bool RemoveNumbered(std::string_view& name) {
          RemoveClone(name, "localalias", true) || RemoveLlvmNumber(name);
 }
 
-std::string_view WithoutSuffixes(std::string_view name) {
-  RemoveVersion(name);
-  for (;;) {
-    if (RemoveNumbered(name)) continue;
-    // In Go, main.cold is a function of that name: without a number the word counts only on a mangled name, or behind
-    // a suffix with a number.
-    std::string_view rest = name;
-    if (!RemoveClone(rest, "cold", false) && !RemoveClone(rest, "localalias", false)) return name;
-    if (!IsMangled(name) && !RemoveNumbered(rest)) return name;
-    name = rest;
-  }
-}
-
 size_t Count(std::string_view text, char wanted) { return static_cast<size_t>(std::ranges::count(text, wanted)); }
 
 // How often a conversion operator to a template parameter may begin: "cv", qualifiers, "T".
@@ -134,6 +121,19 @@ std::optional<std::string> CppDemangle(std::string_view mangled) {
 }  // namespace
 
 bool IsMangled(std::string_view name) { return name.starts_with("_Z") || name.starts_with("_R"); }
+
+std::string_view WithoutSuffixes(std::string_view name) {
+  RemoveVersion(name);
+  for (;;) {
+    if (RemoveNumbered(name)) continue;
+    // In Go, main.cold is a function of that name: without a number the word counts only on a mangled name, or behind
+    // a suffix with a number.
+    std::string_view rest = name;
+    if (!RemoveClone(rest, "cold", false) && !RemoveClone(rest, "localalias", false)) return name;
+    if (!IsMangled(name) && !RemoveNumbered(rest)) return name;
+    name = rest;
+  }
+}
 
 std::string Demangle(std::string_view mangled) {
   const std::string_view base = WithoutSuffixes(mangled);

@@ -29,6 +29,9 @@ inline constexpr size_t kMaxDemangledBytes = 64 * 1024;
 // takes up to 2 MiB of stack.
 std::string Demangle(std::string_view mangled);
 
+// The input without what compilers and linkers append, see above. Part of the input.
+std::string_view WithoutSuffixes(std::string_view name);
+
 // True if the name looks like a C++ or Rust one. Names from elsewhere (perf maps) are better left alone if not.
 bool IsMangled(std::string_view name);
 

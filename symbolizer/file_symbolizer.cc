@@ -25,8 +25,10 @@ class Symbolizer final : public FileSymbolizer {
 
   void ReadSymbols() {
     auto table = SymbolTable::Read(elf_);
-    if (table.ok()) symbols_ = *std::move(table);
-    else symbols_miss_ = MissFromStatus(table.status());
+    if (table.ok())
+      symbols_ = *std::move(table);
+    else
+      symbols_miss_ = MissFromStatus(table.status());
     if (!debug_) return;
     auto debug = SymbolTable::Read(debug_->elf);
     if (debug.ok()) debug_symbols_ = *std::move(debug);

@@ -8,18 +8,23 @@
 namespace kiln::symbolizer::dwarf {
 
 enum Tag : uint16_t {
+  kTagClassType = 0x02,
+  kTagEnumerationType = 0x04,
+  kTagStructureType = 0x13,
+  kTagUnionType = 0x17,
   kTagInlinedSubroutine = 0x1d,
-  kTagCompileUnit = 0x11,
+  kTagModule = 0x1e,
   kTagSubprogram = 0x2e,
-  kTagSkeletonUnit = 0x4a,
+  kTagInterfaceType = 0x38,
+  kTagNamespace = 0x39,
 };
 
 enum Attribute : uint16_t {
-  kAtSibling = 0x01,
   kAtName = 0x03,
   kAtStmtList = 0x10,
   kAtLowPc = 0x11,
   kAtHighPc = 0x12,
+  kAtLanguage = 0x13,
   kAtCompDir = 0x1b,
   kAtAbstractOrigin = 0x31,
   kAtDeclLine = 0x3b,
@@ -88,6 +93,16 @@ enum Form : uint16_t {
   kFormGnuStrIndex = 0x1f02,
   kFormGnuRefAlt = 0x1f20,
   kFormGnuStrpAlt = 0x1f21,
+};
+
+// Of those that have no scopes around functions.
+enum Language : uint16_t {
+  kLangC89 = 0x0001,
+  kLangC = 0x0002,
+  kLangC99 = 0x000c,
+  kLangGo = 0x0016,
+  kLangC11 = 0x001d,
+  kLangMipsAssembler = 0x8001,
 };
 
 enum UnitType : uint8_t {

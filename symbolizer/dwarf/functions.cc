@@ -57,7 +57,7 @@ class Reader {
   // Returns the new scope, or `otherwise` if the entry has no code.
   uint32_t ReadScope(Cursor& cursor, const Abbreviation& abbreviation, uint64_t entry, uint32_t parent,
                      uint32_t otherwise) {
-    Scope scope{.entry = entry, .parent = parent};
+    Scope scope{.entry = entry, .origin = entry, .parent = parent};
     uint64_t low = 0;
     Value high;
     Value ranges;
@@ -84,9 +84,9 @@ class Reader {
         // The name stands there, and what refers to it is equal for all calls of one function.
         case kAtAbstractOrigin: {
           const Value value = ReadValue(cursor, attribute, unit_);
-          if (abbreviation.tag == kTagInlinedSubroutine && value.kind == Value::Kind::kReference) {
-            scope.entry = value.number;
-          }
+          if (value.kind != Value::Kind::kReference) break;
+          scope.origin = value.number;
+          if (abbreviation.tag == kTagInlinedSubroutine) scope.entry = value.number;
           break;
         }
         case kAtCallLine: scope.call_line = number(ReadValue(cursor, attribute, unit_)); break;

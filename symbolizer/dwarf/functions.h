@@ -20,6 +20,7 @@ inline constexpr size_t kMaxScopeRanges = 8 << 20;
 // A function, or an inlined call of one.
 struct Scope {
   uint64_t entry;   // offset of the entry in .debug_info that its name is found from
+  uint64_t origin;  // of the abstract instance that all inlined calls refer to; `entry` if there is none
   uint32_t parent;  // what it was inlined into, a smaller index; kNoScope for a function
   uint32_t first_range;
   uint32_t ranges;

@@ -13,6 +13,20 @@ namespace {
 // ends here.
 constexpr int kMaxSteps = 8;
 constexpr size_t kMaxReferredUnits = 4096;
+// Units whose scopes are kept: those in work, and those that others refer to.
+constexpr size_t kMaxScopedUnits = 16;
+
+bool HasScopes(uint16_t language) {
+  switch (language) {
+    case kLangC89:
+    case kLangC:
+    case kLangC99:
+    case kLangC11:
+    case kLangGo:
+    case kLangMipsAssembler: return false;
+    default: return true;
+  }
+}
 
 }  // namespace
 
@@ -77,32 +91,42 @@ InfoFile::Step InfoFile::ReadStep(const OpenUnit& unit, uint64_t entry) {
   return step;
 }
 
+std::string_view InfoFile::ScopeOf(const OpenUnit& unit, uint64_t entry) {
+  if (!HasScopes(unit.entry.language)) return {};
+  const uint64_t key = unit.view.header.offset;
+  if (scopes_.size() >= kMaxScopedUnits && !scopes_.contains(key)) scopes_.clear();
+  std::unique_ptr<EnclosingScopes>& scopes = scopes_[key];
+  if (scopes == nullptr) {
+    scopes = std::make_unique<EnclosingScopes>(EnclosingScopes::Read(unit.view, *unit.abbreviations));
+  }
+  return scopes->Of(entry);
+}
+
 FunctionName InfoFile::NameOf(const OpenUnit& first, uint64_t entry) {
   FunctionName name;
   InfoFile* file = this;
   const OpenUnit* unit = &first;
+  std::string_view scope;
   for (int i = 0; i < kMaxSteps && unit != nullptr; ++i) {
     const Step step = ReadStep(*unit, entry);
     if (name.decl_line == 0) name.decl_line = step.decl_line;
-    if (name.text.empty()) name.text = step.name;
+    if (name.plain.empty()) name.plain = step.name;
     if (!step.linkage_name.empty()) {
       name.text = step.linkage_name;
       name.is_linkage = true;
       return name;
     }
-    if (step.next.kind == Value::Kind::kSupplementary) {
-      file = file->supplementary_;
-    } else if (step.next.kind != Value::Kind::kReference) {
-      return name;
-    }
+    const bool last = step.next.kind != Value::Kind::kReference && step.next.kind != Value::Kind::kSupplementary;
+    // The declaration, where there is one, stands in the class.
+    if (last) scope = file->ScopeOf(*unit, entry);
+    if (last) break;
+    if (step.next.kind == Value::Kind::kSupplementary) file = file->supplementary_;
+    if (file == nullptr) break;
     entry = step.next.number;
-    if (file == nullptr) return name;
-    if (file != this || !first.view.header.Contains(entry)) {
-      unit = file->UnitAt(entry);
-    } else {
-      unit = &first;
-    }
+    unit = file == this && first.view.header.Contains(entry) ? &first : file->UnitAt(entry);
   }
+  if (!scope.empty() && !name.plain.empty()) name.text.append(scope).append("::");
+  name.text.append(name.plain);
   return name;
 }
 

@@ -7,10 +7,12 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include "symbolizer/dwarf/abbreviations.h"
+#include "symbolizer/dwarf/enclosing_scopes.h"
 #include "symbolizer/dwarf/sections.h"
 #include "symbolizer/dwarf/unit.h"
 
@@ -24,7 +26,8 @@ struct OpenUnit {
 };
 
 struct FunctionName {
-  std::string_view text;    // "" if it has none. Lies in the sections
+  std::string text;         // "" if it has none. Without a linkage name: with the scopes around it
+  std::string_view plain;   // as the entry says: the last part of `text`, unless that is a linkage name
   bool is_linkage = false;  // as in the symbol table: mangled, if the language mangles
   uint32_t decl_line = 0;   // 0 = not known
 };
@@ -46,13 +49,15 @@ class InfoFile {
   struct Step;
   static Step ReadStep(const OpenUnit& unit, uint64_t entry);
   const OpenUnit* UnitAt(uint64_t entry);
+  std::string_view ScopeOf(const OpenUnit& unit, uint64_t entry);
 
   const Sections& sections_;
   InfoFile* supplementary_;
   Bytes addresses_;
   std::vector<UnitHeader> units_;
   AbbreviationCache abbreviations_;
-  absl::flat_hash_map<uint64_t, std::unique_ptr<OpenUnit>> referred_;  // by offset
+  absl::flat_hash_map<uint64_t, std::unique_ptr<OpenUnit>> referred_;       // by offset
+  absl::flat_hash_map<uint64_t, std::unique_ptr<EnclosingScopes>> scopes_;  // by offset of their unit
 };
 
 }  // namespace kiln::symbolizer::dwarf

@@ -11,9 +11,7 @@ namespace {
 // Units that are looked at: the largest programs have some 100 000.
 constexpr size_t kMaxUnits = 4 << 20;
 
-bool IsSplit(const UnitHeader& header) {
-  return header.type == kUnitSplitCompile || header.type == kUnitSplitType;
-}
+bool IsSplit(const UnitHeader& header) { return header.type == kUnitSplitCompile || header.type == kUnitSplitType; }
 
 std::string_view IndexedString(const UnitView& unit, uint64_t index) {
   const uint64_t width = unit.header.encoding.is_64 ? 8 : 4;
@@ -106,8 +104,7 @@ Value ReadValue(Cursor& cursor, const AttributeForm& attribute, const UnitView& 
     case kFormData8: return Number(cursor.U64());
     case kFormUdata: return Number(cursor.Uleb());
     case kFormSdata: return {.kind = Value::Kind::kSigned, .number = static_cast<uint64_t>(cursor.Sleb())};
-    case kFormImplicitConst:
-      return {.kind = Value::Kind::kSigned, .number = static_cast<uint64_t>(attribute.implicit)};
+    case kFormImplicitConst: return {.kind = Value::Kind::kSigned, .number = static_cast<uint64_t>(attribute.implicit)};
     case kFormFlagPresent: return Number(1);
     case kFormSecOffset: return Number(cursor.Offset(encoding.is_64));
     case kFormString: return Text(cursor.String());
@@ -137,8 +134,7 @@ Value ReadValue(Cursor& cursor, const AttributeForm& attribute, const UnitView& 
     case kFormRefUdata: return Reference(start + cursor.Uleb());
     case kFormRefAddr:
       return Reference(encoding.version == 2 ? cursor.Unsigned(encoding.address_size) : cursor.Offset(encoding.is_64));
-    case kFormGnuRefAlt:
-      return {.kind = Value::Kind::kSupplementary, .number = cursor.Offset(encoding.is_64)};
+    case kFormGnuRefAlt: return {.kind = Value::Kind::kSupplementary, .number = cursor.Offset(encoding.is_64)};
     case kFormRefSup4: return {.kind = Value::Kind::kSupplementary, .number = cursor.U32()};
     case kFormRefSup8: return {.kind = Value::Kind::kSupplementary, .number = cursor.U64()};
     case kFormRnglistx: return {.kind = Value::Kind::kRangeIndex, .number = cursor.Uleb()};
@@ -172,6 +168,7 @@ UnitEntry ReadUnitEntry(UnitView& unit, const AbbreviationTable& abbreviations) 
     const Value value = ReadValue(cursor, attribute, unit);
     switch (attribute.name) {
       case kAtName: entry.name = value.text; break;
+      case kAtLanguage: entry.language = static_cast<uint16_t>(value.number); break;
       case kAtCompDir: entry.comp_dir = value.text; break;
       case kAtDwoName:
       case kAtGnuDwoName: entry.dwo_name = value.text; break;

@@ -26,7 +26,8 @@ struct UnitHeader {
   bool Contains(uint64_t offset_of_entry) const { return offset_of_entry >= entries && offset_of_entry < end; }
 };
 
-// In ascending order. What is damaged ends the list; units of unknown versions are left out. The address size is 1 to 8.
+// In ascending order. What is damaged ends the list; units of unknown versions are left out. The address size is 1
+// to 8.
 std::vector<UnitHeader> ReadUnitHeaders(Bytes section);
 // The unit that has `offset`; nullptr if none has.
 const UnitHeader* FindUnit(const std::vector<UnitHeader>& units, uint64_t offset);
@@ -75,6 +76,7 @@ std::optional<uint64_t> AddressAt(const UnitView& unit, uint64_t index);
 // The attributes of a unit's first entry.
 struct UnitEntry {
   uint16_t tag = 0;
+  uint16_t language = 0;
   std::string_view name;
   std::string_view comp_dir;
   std::string_view dwo_name;

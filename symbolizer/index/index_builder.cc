@@ -12,6 +12,7 @@
 #include "symbolizer/index/code_ranges.h"
 #include "symbolizer/index/line_index_writer.h"
 #include "symbolizer/index/unit_flattener.h"
+#include "symbolizer/symbol_table.h"
 
 namespace kiln::symbolizer {
 namespace {
@@ -26,11 +27,12 @@ constexpr uint64_t kDropAfterBytes = 16 << 20;
 class Builder {
  public:
   Builder(const IndexInput& input, const SectionLoader& debug, const SectionLoader* supplementary,
-          dwarf::SplitUnits& split, LineIndexWriter& writer)
+          dwarf::SplitUnits& split, const SymbolTable& symbols, LineIndexWriter& writer)
       : debug_(debug),
         supplementary_loader_(supplementary),
         code_(*input.code),
         split_(split),
+        symbols_(symbols),
         writer_(writer),
         supplementary_(supplementary == nullptr ? kNoSections : supplementary->sections(), nullptr, {}),
         info_(debug.sections(), supplementary == nullptr ? nullptr : &supplementary_, debug.sections().addr) {}
@@ -76,7 +78,7 @@ class Builder {
 
   bool AddFunctions(dwarf::InfoFile& info, const OpenUnit& unit, uint64_t low_pc, const dwarf::LineTable& lines) {
     const dwarf::Functions functions = dwarf::ReadFunctions(unit.view, *unit.abbreviations, low_pc);
-    UnitFlattener flattener(info, unit, code_, writer_);
+    UnitFlattener flattener(info, unit, code_, symbols_, writer_);
     flattener.Add(functions, lines);
     facts_.dropped_ranges += flattener.dropped_ranges();
     return functions.damaged;
@@ -86,6 +88,7 @@ class Builder {
   const SectionLoader* supplementary_loader_;
   const CodeRanges code_;
   dwarf::SplitUnits& split_;
+  const SymbolTable& symbols_;
   LineIndexWriter& writer_;
   dwarf::InfoFile supplementary_;
   dwarf::InfoFile info_;
@@ -104,9 +107,12 @@ Status BuildLineIndex(const IndexInput& input, const IndexOptions& options, int 
     KILN_ASSIGN_OR_RETURN(supplementary, SectionLoader::Load(*input.supplementary, load));
   }
   KILN_ASSIGN_OR_RETURN(LineIndexWriter writer, LineIndexWriter::Create(options.scratch_folder));
-  KILN_ASSIGN_OR_RETURN(dwarf::SplitUnits split, dwarf::SplitUnits::Open(input.package, input.open_dwo, load,
-                                                                         debug.sections()));
-  Builder builder(input, debug, supplementary ? &*supplementary : nullptr, split, writer);
+  KILN_ASSIGN_OR_RETURN(dwarf::SplitUnits split,
+                        dwarf::SplitUnits::Open(input.package, input.open_dwo, load, debug.sections()));
+  // Without symbols names are shorter, no more.
+  StatusOr<SymbolTable> symbols = SymbolTable::Read(*input.debug);
+  if (!symbols.ok()) symbols = SymbolTable();
+  Builder builder(input, debug, supplementary ? &*supplementary : nullptr, split, *symbols, writer);
   builder.AddAll();
   return writer.Finish(fd, builder.facts());
 }

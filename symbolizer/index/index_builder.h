@@ -31,8 +31,9 @@ struct IndexOptions {
   uint64_t limit_bytes = uint64_t{4} << 30;
 };
 
-// Writes the index to the empty file `fd`. kNotFound if the file has no debug information; kDataLoss, kResourceExhausted
-// if it can't be read at all. Damage in a unit is counted in the header, and what was read before it is kept.
+// Writes the index to the empty file `fd`. kNotFound if the file has no debug information; kDataLoss,
+// kResourceExhausted if it can't be read at all. Damage in a unit is counted in the header, and what was read before it
+// is kept.
 Status BuildLineIndex(const IndexInput& input, const IndexOptions& options, int fd);
 
 }  // namespace kiln::symbolizer

@@ -28,7 +28,7 @@ Status CheckHeader(const LineIndexHeader& header, uint64_t size) {
   copy.header_checksum = 0;
   if (::XXH3_64bits(&copy, sizeof(copy)) != header.header_checksum) return Damaged("wrong checksum of the header");
   if (header.file_bytes != size) return Damaged("cut");
-  if (header.bucket_shift > kMaxBucketShift || header.string_bytes == 0) return Damaged("impossible numbers");
+  if (header.bucket_shift > kMaxBucketShift) return Damaged("impossible numbers");
   return absl::OkStatus();
 }
 
@@ -101,7 +101,6 @@ Status LineIndex::Check(std::span<const std::byte> bytes) {
       !TakeTable(rest, header_.string_bytes, strings_)) {
     return Damaged("tables beyond the end");
   }
-  if (strings_.back() != '\0') return Damaged("texts without an end");
   uint64_t before = 0;
   for (const LineIndexArea& area : areas_) {
     const bool good = area.start >= before && area.end > area.start && area.intervals != 0 &&
@@ -112,10 +111,6 @@ Status LineIndex::Check(std::span<const std::byte> bytes) {
     before = area.end;
   }
   return absl::OkStatus();
-}
-
-std::string_view LineIndex::Text(uint32_t offset) const {
-  return offset < strings_.size() ? std::string_view(strings_.data() + offset) : std::string_view();
 }
 
 void LineIndex::Lookup(ElfAddress address, std::vector<Line>& out) const {

@@ -20,8 +20,8 @@ namespace kiln::symbolizer {
 class LineIndex {
  public:
   // Reads the file once for its checksum and maps it. kFailedPrecondition: of another version; kDataLoss: damaged. The
-  // mapping outlives `file`. Whoever may truncate the file afterwards can end this process by SIGBUS: it has to lie in a
-  // folder of our own.
+  // mapping outlives `file`. Whoever may truncate the file afterwards can end this process by SIGBUS: it has to lie in
+  // a folder of our own.
   static StatusOr<LineIndex> Open(const File& file);
   // The same for bytes in memory, which must live longer.
   static StatusOr<LineIndex> FromBytes(std::span<const std::byte> bytes);
@@ -53,7 +53,10 @@ class LineIndex {
   };
   LineIndex() = default;
   Status Check(std::span<const std::byte> bytes);
-  std::string_view Text(uint32_t offset) const;
+  std::string_view Text(LineIndexText text) const {
+    if (text.offset > strings_.size() || text.bytes > strings_.size() - text.offset) return {};
+    return {strings_.data() + text.offset, text.bytes};
+  }
   std::string_view FilePath(uint32_t index) const { return index < files_.size() ? Text(files_[index]) : ""; }
 
   std::unique_ptr<const std::byte, Unmap> mapping_;
@@ -66,7 +69,7 @@ class LineIndex {
   std::span<const uint16_t> columns_;
   std::span<const LineIndexNode> nodes_;
   std::span<const LineIndexFunction> functions_;
-  std::span<const uint32_t> files_;
+  std::span<const LineIndexText> files_;
   std::span<const char> strings_;
 };
 

@@ -11,7 +11,7 @@
 //   nodes        functions, as they were inlined into each other: a node's parent has a smaller index
 //   functions    names, and where they begin
 //   files        paths
-//   strings      text, each piece ended by a NUL; offset 0 is the empty one
+//   strings      text, each piece ended by a NUL
 //
 // All sections begin at multiples of 8 bytes, in this order, numbers are little endian. The file is written once and
 // never changed. Other versions are not read but made anew.
@@ -34,7 +34,7 @@ struct LineIndexHeader {
   uint32_t version;
   uint32_t header_bytes;
   uint64_t file_bytes;
-  uint64_t checksum;  // XXH3 of all that follows the header
+  uint64_t checksum;         // XXH3 of all that follows the header
   uint64_t header_checksum;  // XXH3 of the header with this member as 0
   uint32_t areas;
   uint32_t bucket_shift;
@@ -45,11 +45,11 @@ struct LineIndexHeader {
   uint32_t files;
   uint64_t string_bytes;
   // Of the making, for people.
-  uint64_t debug_bytes;      // of the debug information it was made of
+  uint64_t debug_bytes;  // of the debug information it was made of
   uint32_t units;
-  uint32_t damaged_units;    // read in part
-  uint32_t missing_units;    // split units whose file was not found
-  uint32_t dropped_ranges;   // of functions that the linker threw away
+  uint32_t damaged_units;   // read in part
+  uint32_t missing_units;   // split units whose file was not found
+  uint32_t dropped_ranges;  // of functions that the linker threw away
 };
 static_assert(sizeof(LineIndexHeader) == 104);
 
@@ -78,11 +78,18 @@ struct LineIndexNode {
 };
 static_assert(sizeof(LineIndexNode) == 24);
 
+// Lookups hand out texts without touching them.
+struct LineIndexText {
+  uint32_t offset;  // in strings
+  uint32_t bytes;   // without the NUL
+};
+static_assert(sizeof(LineIndexText) == 8);
+
 struct LineIndexFunction {
-  uint32_t name;        // offset in strings
+  LineIndexText name;
   uint32_t start_line;  // 0 = not known. The highest bit tells if the name is one of the symbol table
 };
-static_assert(sizeof(LineIndexFunction) == 8);
+static_assert(sizeof(LineIndexFunction) == 12);
 inline constexpr uint32_t kLinkageNameBit = uint32_t{1} << 31;
 
 }  // namespace kiln::symbolizer

@@ -108,11 +108,15 @@ uint32_t LineIndexWriter::AddString(std::string_view text) {
   return offset;
 }
 
+LineIndexText LineIndexWriter::TextAt(uint32_t offset) const {
+  return {.offset = offset, .bytes = static_cast<uint32_t>(strings_.At(offset).size())};
+}
+
 uint32_t LineIndexWriter::AddFile(std::string_view path) {
   const uint32_t text = AddString(path);
   if (text == 0) return 0;
   const auto [entry, added] = file_of_string_.try_emplace(text, static_cast<uint32_t>(files_.size()));
-  if (added) files_.push_back(text);
+  if (added) files_.push_back(TextAt(text));
   return entry->second;
 }
 
@@ -121,7 +125,7 @@ uint32_t LineIndexWriter::AddFunction(std::string_view name, bool is_linkage, ui
   start_line = (start_line & ~kLinkageNameBit) | (is_linkage ? kLinkageNameBit : 0);
   const auto [entry, added] =
       function_of_.try_emplace(std::pair(text, start_line), static_cast<uint32_t>(functions_.size()));
-  if (added) functions_.push_back({.name = text, .start_line = start_line});
+  if (added) functions_.push_back({.name = TextAt(text), .start_line = start_line});
   return entry->second;
 }
 
@@ -225,9 +229,8 @@ Status LineIndexWriter::Finish(int fd, const Facts& facts) {
       },
       [&](uint64_t start) {
         end_area(last_start);
-        areas.push_back({.start = start,
-                         .first_interval = static_cast<uint32_t>(starts.size()),
-                         .first_bucket = buckets.size()});
+        areas.push_back(
+            {.start = start, .first_interval = static_cast<uint32_t>(starts.size()), .first_bucket = buckets.size()});
       });
   end_area(last_start);
 

@@ -59,7 +59,7 @@ class LineIndexWriter {
   Status Finish(int fd, const Facts& facts);
 
  private:
-  struct Record {  // of an interval in its scratch file
+  struct Record {     // of an interval in its scratch file
     uint32_t offset;  // from the piece's start
     uint32_t node;
     uint32_t line;
@@ -76,8 +76,9 @@ class LineIndexWriter {
   class Output;
 
   LineIndexWriter(ScratchFile records, ScratchFile nodes)
-      : records_(std::move(records)), nodes_(std::move(nodes)), files_{0} {}
+      : records_(std::move(records)), nodes_(std::move(nodes)), files_(1) {}
   uint32_t AddString(std::string_view text);
+  LineIndexText TextAt(uint32_t offset) const;
   // Brings the pieces into order, and cuts what overlaps.
   void ResolveOverlaps();
   // Calls visit(start, const Record*) for each interval in ascending order; nullptr for a gap. Before them, visit of a
@@ -91,7 +92,7 @@ class LineIndexWriter {
   NamePool strings_;
   absl::flat_hash_map<uint64_t, uint32_t> string_of_hash_;  // of two texts with one hash the second is stored anew
   absl::flat_hash_map<uint32_t, uint32_t> file_of_string_;
-  std::vector<uint32_t> files_;
+  std::vector<LineIndexText> files_;
   absl::flat_hash_map<std::pair<uint32_t, uint32_t>, uint32_t> function_of_;
   std::vector<LineIndexFunction> functions_;
   uint64_t interval_count_ = 0;

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "symbolizer/demangle.h"
+
 namespace kiln::symbolizer {
 
 using dwarf::kNoScope;
@@ -62,6 +64,7 @@ void UnitFlattener::Add(const dwarf::Functions& functions, const dwarf::LineTabl
   functions_ = &functions;
   lines_ = &lines;
   nodes_.assign(functions.scopes.size() + 1, {});
+  NameBySymbols();
   const std::vector<Painted> scopes = PaintScopes(functions);
   const std::vector<Row> rows = OrderRows(lines);
   size_t scope = 0;
@@ -134,6 +137,24 @@ uint32_t UnitFlattener::NodeOf(uint32_t scope, uint32_t file) {
     variants_.emplace(std::pair(slot, file), index);
   }
   return index;
+}
+
+// Functions without a linkage name mostly have a symbol all the same, which says more; and what was inlined of them has
+// to have the same name.
+void UnitFlattener::NameBySymbols() {
+  for (const Scope& scope : functions_->scopes) {
+    if (scope.parent != kNoScope) continue;
+    const uint64_t start = functions_->ranges[scope.first_range].start;
+    if (!code_.Contains(start, start + 1)) continue;
+    const std::string_view symbol = WithoutSuffixes(symbols_.LookupRaw(ElfAddress(start)));
+    if (!IsMangled(symbol)) continue;
+    const dwarf::FunctionName name = info_.NameOf(unit_, scope.entry);
+    // Of several symbols at one place another one may have been chosen.
+    if (name.is_linkage || name.plain.empty() || symbol.find(name.plain) == std::string_view::npos) continue;
+    const uint32_t function = writer_.AddFunction(symbol, true, name.decl_line);
+    function_of_entry_[scope.entry] = function;
+    function_of_entry_[scope.origin] = function;
+  }
 }
 
 uint32_t UnitFlattener::FunctionOf(const Scope& scope) {

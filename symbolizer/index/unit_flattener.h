@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Turns one unit's functions and lines into intervals: the tree of inlined calls is painted over the addresses, innermost
-// last, and laid over the rows of the line table.
+// Turns one unit's functions and lines into intervals: the tree of inlined calls is painted over the addresses,
+// innermost last, and laid over the rows of the line table.
 #pragma once
 
 #include <absl/container/flat_hash_map.h>
@@ -14,15 +14,17 @@
 #include "symbolizer/index/code_ranges.h"
 #include "symbolizer/index/line_index_writer.h"
 #include "symbolizer/interval_map.h"
+#include "symbolizer/symbol_table.h"
 
 namespace kiln::symbolizer {
 
 // For one unit; made anew for each.
 class UnitFlattener {
  public:
-  // `info` has the entries of the functions of `unit`. All must live as long as this.
-  UnitFlattener(dwarf::InfoFile& info, const dwarf::OpenUnit& unit, const CodeRanges& code, LineIndexWriter& writer)
-      : info_(info), unit_(unit), code_(code), writer_(writer) {}
+  // `info` has the entries of the functions of `unit`; `symbols` are those of the file. All must live as long as this.
+  UnitFlattener(dwarf::InfoFile& info, const dwarf::OpenUnit& unit, const CodeRanges& code, const SymbolTable& symbols,
+                LineIndexWriter& writer)
+      : info_(info), unit_(unit), code_(code), symbols_(symbols), writer_(writer) {}
 
   void Add(const dwarf::Functions& functions, const dwarf::LineTable& lines);
   // Ranges of functions that are not in the file.
@@ -43,6 +45,7 @@ class UnitFlattener {
   std::vector<Row> OrderRows(const dwarf::LineTable& lines);
   void Emit(uint64_t start, uint64_t end, uint32_t scope, const dwarf::LineRow* row);
   void EndPiece();
+  void NameBySymbols();
   uint32_t NodeOf(uint32_t scope, uint32_t file);
   uint32_t FunctionOf(const dwarf::Scope& scope);
   uint32_t FileOf(uint64_t number);
@@ -50,6 +53,7 @@ class UnitFlattener {
   dwarf::InfoFile& info_;
   const dwarf::OpenUnit& unit_;
   const CodeRanges& code_;
+  const SymbolTable& symbols_;
   LineIndexWriter& writer_;
   const dwarf::Functions* functions_ = nullptr;
   const dwarf::LineTable* lines_ = nullptr;
