@@ -69,7 +69,6 @@ class ElfFile {
   uint64_t size() const { return source_->size(); }
   // EM_*
   uint16_t machine() const { return machine_; }
-  bool relocatable() const { return false; }
   // Where a program begins to run; 0 if the file names no place.
   ElfAddress entry() const { return entry_; }
   // NT_GNU_BUILD_ID in lower-case hex; "" if the file has none.

@@ -2,6 +2,7 @@
 #include "symbolizer/dwarf/line_program.h"
 
 #include <algorithm>
+#include <filesystem>
 
 #include "symbolizer/dwarf/constants.h"
 
@@ -199,7 +200,8 @@ std::string LineTable::File(uint64_t number) const {
   if (file.name.starts_with('/')) return std::string(file.name);
   const std::string_view folder = file.directory < directories_.size() ? directories_[file.directory] : "";
   if (folder.size() > kMaxPathBytes || comp_dir_.size() > kMaxPathBytes) return std::string(file.name);
-  return Join(Join(comp_dir_, folder), file.name);
+  // "build/../src/x.cc" is what a build in a folder of its own gives.
+  return std::filesystem::path(Join(Join(comp_dir_, folder), file.name)).lexically_normal();
 }
 
 }  // namespace kiln::symbolizer::dwarf
