@@ -1,25 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "symbolizer/debug_file.h"
 
+#include <fmt/format.h>
 #include <zlib.h>
 
 #include <algorithm>
 #include <utility>
-#include <vector>
 
-#include "base/byte_reader.h"
 #include "base/root_folder.h"
 
 namespace kiln::symbolizer {
 namespace {
 
 constexpr std::string_view kDebugFolder = "/usr/lib/debug";
-constexpr uint64_t kMaxDebugLinkBytes = 4096;
-constexpr size_t kMaxNameLength = 255;
+constexpr std::string_view kDwzFolder = ".dwz/";
 // The first byte names the folder, so it takes two. Real ones have 8 to 20.
 constexpr size_t kMinBuildIdDigits = 4;
+constexpr size_t kMaxPathBytes = 4096;
 
-std::string_view FolderOf(std::string_view path) { return path.substr(0, path.rfind('/')); }
+// "/a" of "/a/b", "" of "/b" and "b".
+std::string_view FolderOf(std::string_view path) {
+  const size_t slash = path.rfind('/');
+  return slash == std::string_view::npos ? "" : path.substr(0, slash);
+}
+std::string_view NameOf(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 
 StatusOr<uint32_t> CrcOf(const File& file) {
   constexpr size_t kStep = 1 << 18;
@@ -33,80 +37,238 @@ StatusOr<uint32_t> CrcOf(const File& file) {
   return static_cast<uint32_t>(crc);
 }
 
-// The file at `path` in `root` if it is the debug file of `elf`; `crc` is that of .gnu_debuglink, nullopt if it was not
-// what led here.
-std::optional<ElfFile> OpenIfItBelongs(const std::string& root, const std::string& path, const ElfFile& elf,
-                                       std::optional<uint32_t> crc) {
-  StatusOr<File> file = OpenInRoot(root, path);
-  if (!file.ok()) return std::nullopt;
-  // A second look at the same file: ElfFile keeps the first one.
-  StatusOr<File> bytes = File::Open(fmt::format("/proc/self/fd/{}", file->fd()));
-  StatusOr<ElfFile> debug = ElfFile::Open(*std::move(file));
-  if (!debug.ok() || debug->machine() != elf.machine()) return std::nullopt;
-  if (!elf.build_id().empty() && !debug->build_id().empty()) {
-    if (elf.build_id() != debug->build_id()) return std::nullopt;
-    return *std::move(debug);
+DebugMiss MissOfOpening(const Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kNotFound: return DebugMiss::kNotFound;
+    case absl::StatusCode::kDataLoss:
+    case absl::StatusCode::kOutOfRange: return DebugMiss::kDamaged;
+    default: return DebugMiss::kUnreadable;
   }
-  if (!crc || !bytes.ok() || bytes->size() > kMaxCrcBytes) return std::nullopt;
-  const StatusOr<uint32_t> found = CrcOf(*bytes);
-  if (!found.ok() || *found != *crc) return std::nullopt;
-  return *std::move(debug);
 }
 
-struct Candidate {
-  std::string path;
-  std::optional<uint32_t> crc;
+DebugMiss MissOfElf(const Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kInvalidArgument: return DebugMiss::kNotElf;
+    case absl::StatusCode::kUnimplemented: return DebugMiss::kWrongKind;
+    case absl::StatusCode::kDataLoss:
+    case absl::StatusCode::kOutOfRange: return DebugMiss::kDamaged;
+    case absl::StatusCode::kResourceExhausted: return DebugMiss::kTooLarge;
+    default: return DebugMiss::kUnreadable;
+  }
+}
+
+// How to tell that a file is the one that was looked for.
+struct Proof {
+  const ElfFile& elf;                // whose debug information it is
+  std::string_view own_path = {};    // where that one is
+  std::string_view build_id = {};    // "" = none to compare with
+  std::optional<uint32_t> crc = {};  // counts where one of the two files has no build id
+  bool none_needed = false;          // the name has to do
+  bool take_relocatable = false;
 };
 
-std::vector<Candidate> CandidatesFor(const ElfFile& elf, std::string_view path) {
-  std::vector<Candidate> candidates;
-  if (const std::string& id = elf.build_id(); id.size() >= kMinBuildIdDigits) {
-    const std::string_view digits = id;
-    candidates.push_back(
-        {.path = fmt::format("{}/.build-id/{}/{}.debug", kDebugFolder, digits.substr(0, 2), digits.substr(2)),
-         .crc = std::nullopt});
+StatusOr<File> OpenAgain(const File& file) { return File::Open(fmt::format("/proc/self/fd/{}", file.fd())); }
+
+// kNone if `found`, opened from `bytes`, is what was looked for.
+DebugMiss Examine(const ElfFile& found, const StatusOr<File>& bytes, const Proof& proof) {
+  if (found.machine() != proof.elf.machine()) return DebugMiss::kWrongKind;
+  if (proof.none_needed) return DebugMiss::kNone;
+  if (!proof.build_id.empty() && !found.build_id().empty()) {
+    return found.build_id() == proof.build_id ? DebugMiss::kNone : DebugMiss::kBuildIdDiffers;
   }
-  const std::optional<DebugLink> link = ReadDebugLink(elf);
-  if (!link || !path.starts_with('/')) return candidates;
-  const std::string_view folder = FolderOf(path);
-  for (const std::string& name :
-       {fmt::format("{}/{}", folder, link->name), fmt::format("{}/.debug/{}", folder, link->name),
-        fmt::format("{}{}/{}", kDebugFolder, folder, link->name)}) {
-    // A file that names itself has what it has.
-    if (name != path) candidates.push_back({.path = name, .crc = link->crc});
-  }
-  return candidates;
+  if (!proof.crc) return DebugMiss::kBuildIdDiffers;
+  if (!bytes.ok()) return DebugMiss::kUnreadable;
+  if (bytes->size() > kMaxCrcBytes) return DebugMiss::kTooLarge;
+  const StatusOr<uint32_t> crc = CrcOf(*bytes);
+  if (!crc.ok()) return DebugMiss::kUnreadable;
+  return *crc == *proof.crc ? DebugMiss::kNone : DebugMiss::kWrongCrc;
 }
+
+class Search {
+ public:
+  // Whether the search is over: the file at `path` of `root` is the one.
+  bool Try(const std::string& root, const std::string& path, const Proof& proof) {
+    if (path.size() > kMaxPathBytes) return false;
+    DebugMiss miss = DebugMiss::kNone;
+    std::optional<ElfFile> elf = Open(root, path, proof, miss);
+    if (elf) {
+      result_ = {.file = DebugFile{.elf = *std::move(elf), .path = path, .root = root}, .miss = DebugMiss::kNone};
+      return true;
+    }
+    if (miss != DebugMiss::kNotFound && result_.passed_over.empty()) {
+      result_.miss = miss;
+      result_.passed_over = root == "/" ? path : root + path;
+    }
+    return false;
+  }
+
+  DebugSearch Take() { return std::move(result_); }
+
+ private:
+  static std::optional<ElfFile> Open(const std::string& root, const std::string& path, const Proof& proof,
+                                     DebugMiss& miss) {
+    StatusOr<File> file = OpenInRoot(root, path);
+    if (!file.ok()) {
+      miss = MissOfOpening(file.status());
+      return std::nullopt;
+    }
+    const File* self = proof.elf.file();
+    if (path == proof.own_path || (self != nullptr && self->identity() == file->identity())) {
+      miss = DebugMiss::kItself;
+      return std::nullopt;
+    }
+    const StatusOr<File> bytes = OpenAgain(*file);  // ElfFile keeps the first one
+    StatusOr<ElfFile> elf =
+        proof.take_relocatable ? ElfFile::OpenRelocatable(*std::move(file)) : ElfFile::Open(*std::move(file));
+    miss = elf.ok() ? Examine(*elf, bytes, proof) : MissOfElf(elf.status());
+    if (miss != DebugMiss::kNone) return std::nullopt;
+    return *std::move(elf);
+  }
+
+  DebugSearch result_;
+};
+
+// Below a folder laid out like /usr/lib/debug; "" if the id is none to go by.
+std::string BuildIdPath(std::string_view debug_folder, std::string_view build_id) {
+  if (build_id.size() < kMinBuildIdDigits) return "";
+  return fmt::format("{}/.build-id/{}/{}.debug", debug_folder, build_id.substr(0, 2), build_id.substr(2));
+}
+
+// One place after the other until one has the file.
+class PlaceList {
+ public:
+  explicit PlaceList(const DebugPlaces& places) : places_(places) {}
+  // A path below a folder that is laid out like /usr/lib/debug. Begins with '/'; "" is passed over.
+  void InDebugFolders(std::string path) {
+    if (path.empty()) return;
+    for (const std::string_view prefix : {std::string_view(), kDebugFolder}) {
+      in_folders_.push_back(fmt::format("{}{}", prefix, path));
+    }
+    in_roots_.push_back(fmt::format("{}{}", kDebugFolder, path));
+  }
+  void InFoldersOnly(std::string path) { in_folders_.push_back(std::move(path)); }
+  // A path in the roots.
+  void InRoots(std::string path) {
+    if (!path.empty()) in_roots_.push_back(std::move(path));
+  }
+
+  // Folders first. `proof` is asked for each path.
+  template <typename ProofOf>
+  DebugSearch Run(const ProofOf& proof_of) const {
+    Search search;
+    for (const std::string& folder : places_.debug_folders) {
+      for (const std::string& path : in_folders_) {
+        if (search.Try(folder, path, proof_of(path))) return search.Take();
+      }
+    }
+    for (const std::string& root : places_.roots) {
+      for (const std::string& path : in_roots_) {
+        if (search.Try(root, path, proof_of(path))) return search.Take();
+      }
+    }
+    return search.Take();
+  }
+
+ private:
+  const DebugPlaces& places_;
+  std::vector<std::string> in_folders_;
+  std::vector<std::string> in_roots_;
+};
 
 }  // namespace
 
-std::optional<DebugLink> ReadDebugLink(const ElfFile& elf) {
-  const ElfFile::Section* section = elf.FindSection(".gnu_debuglink");
-  if (section == nullptr) return std::nullopt;
-  const StatusOr<std::vector<std::byte>> bytes = elf.ReadSection(*section, kMaxDebugLinkBytes);
-  if (!bytes.ok()) return std::nullopt;
-  ByteReader reader(*bytes);
-  const std::optional<std::string_view> name = reader.CString();
-  if (!name || name->empty() || name->size() > kMaxNameLength || *name == "." || *name == ".." ||
-      name->find('/') != std::string_view::npos) {
-    return std::nullopt;
+std::string_view DebugMissName(DebugMiss miss) {
+  switch (miss) {
+    case DebugMiss::kNone: return "found";
+    case DebugMiss::kNothingToGoBy: return "neither a build id nor a debug link";
+    case DebugMiss::kNotFound: return "no debug file";
+    case DebugMiss::kItself: return "the debug link names the file itself";
+    case DebugMiss::kBuildIdDiffers: return "the debug file has another build id";
+    case DebugMiss::kWrongCrc: return "the debug file has another CRC";
+    case DebugMiss::kNotElf: return "the debug file is no ELF file";
+    case DebugMiss::kWrongKind: return "the debug file is an unsupported kind of ELF file";
+    case DebugMiss::kDamaged: return "the debug file is damaged";
+    case DebugMiss::kUnreadable: return "the debug file is unreadable";
+    case DebugMiss::kTooLarge: return "the debug file is too large";
   }
-  // The CRC stands at the next multiple of 4.
-  DebugLink link{.name = std::string(*name), .crc = 0};
-  if (!reader.Skip((4 - reader.position() % 4) % 4) || !reader.Read(link.crc)) return std::nullopt;
-  return link;
+  return "unknown reason";
 }
 
-std::optional<DebugFile> FindDebugFile(const ElfFile& elf, std::string_view path, std::span<const std::string> roots) {
-  const std::vector<Candidate> candidates = CandidatesFor(elf, path);
-  for (const std::string& root : roots) {
-    for (const Candidate& candidate : candidates) {
-      if (auto debug = OpenIfItBelongs(root, candidate.path, elf, candidate.crc)) {
-        return DebugFile{.elf = *std::move(debug), .path = candidate.path, .root = root};
-      }
+DebugSearch FindDebugFile(const ElfFile& elf, const DebugPlaces& places) {
+  const std::string by_id = BuildIdPath("", elf.build_id());
+  const std::optional<DebugLink> link = ReadDebugLink(elf);
+  if (by_id.empty() && !link) return {.miss = DebugMiss::kNothingToGoBy};
+  PlaceList list(places);
+  list.InDebugFolders(by_id);
+  if (link) {
+    const bool has_folder = places.path.starts_with('/');
+    const std::string_view folder = has_folder ? FolderOf(places.path) : "";
+    if (has_folder) {
+      list.InRoots(fmt::format("{}/{}", folder, link->name));
+      list.InRoots(fmt::format("{}/.debug/{}", folder, link->name));
+      list.InDebugFolders(fmt::format("{}/{}", folder, link->name));
     }
+    if (!has_folder || !folder.empty()) list.InFoldersOnly(fmt::format("/{}", link->name));
   }
-  return std::nullopt;
+  const bool has_id = !by_id.empty();
+  return list.Run([&](const std::string& path) {
+    // Under the name of a build id only the build id counts.
+    const bool is_by_id = has_id && path.ends_with(by_id);
+    return Proof{.elf = elf,
+                 .own_path = places.path,
+                 .build_id = elf.build_id(),
+                 .crc = link && !is_by_id ? std::optional(link->crc) : std::nullopt};
+  });
+}
+
+DebugSearch FindAltFile(const ElfFile& elf, std::string_view path, const DebugPlaces& places) {
+  const std::optional<AltLink> link = ReadAltLink(elf);
+  if (!link) return {.miss = DebugMiss::kNothingToGoBy};
+  PlaceList list(places);
+  if (link->name.starts_with('/')) {
+    list.InRoots(link->name);
+    // In a debug folder the part behind /usr/lib/debug is what counts.
+    list.InFoldersOnly(link->name.starts_with(fmt::format("{}/", kDebugFolder)) ? link->name.substr(kDebugFolder.size())
+                                                                                : link->name);
+  } else if (path.starts_with('/')) {
+    const std::string beside = fmt::format("{}/{}", FolderOf(path), link->name);
+    list.InRoots(beside);
+    list.InFoldersOnly(beside);
+  }
+  list.InDebugFolders(BuildIdPath("", link->build_id));
+  const size_t dwz = link->name.rfind(kDwzFolder);
+  list.InDebugFolders(fmt::format(
+      "/{}{}", kDwzFolder,
+      dwz == std::string::npos ? std::string(NameOf(link->name)) : link->name.substr(dwz + kDwzFolder.size())));
+  return list.Run([&](const std::string&) { return Proof{.elf = elf, .build_id = link->build_id}; });
+}
+
+DebugSearch FindDwpFile(const ElfFile& elf, std::string_view debug_path, const DebugPlaces& places) {
+  PlaceList list(places);
+  if (places.path.starts_with('/')) {
+    list.InRoots(fmt::format("{}.dwp", places.path));
+    list.InDebugFolders(fmt::format("{}.dwp", places.path));
+    list.InFoldersOnly(fmt::format("/{}.dwp", NameOf(places.path)));
+  }
+  if (debug_path.starts_with('/')) {
+    list.InRoots(fmt::format("{}.dwp", debug_path));
+    list.InFoldersOnly(fmt::format("{}.dwp", debug_path));
+  }
+  return list.Run([&](const std::string&) { return Proof{.elf = elf, .none_needed = true, .take_relocatable = true}; });
+}
+
+DebugSearch FindDwoFile(const ElfFile& elf, std::string_view comp_dir, std::string_view name,
+                        const DebugPlaces& places) {
+  if (NameOf(name).empty()) return {.miss = DebugMiss::kNothingToGoBy};
+  PlaceList list(places);
+  const std::string path = name.starts_with('/') ? std::string(name) : fmt::format("{}/{}", comp_dir, name);
+  if (path.starts_with('/')) {
+    list.InRoots(path);
+    list.InDebugFolders(path);
+  }
+  if (places.path.starts_with('/')) list.InRoots(fmt::format("{}/{}", FolderOf(places.path), NameOf(name)));
+  list.InFoldersOnly(fmt::format("/{}", NameOf(name)));
+  return list.Run([&](const std::string&) { return Proof{.elf = elf, .none_needed = true, .take_relocatable = true}; });
 }
 
 }  // namespace kiln::symbolizer

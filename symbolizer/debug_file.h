@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Finds the separate debug file of an object file, where distributions and objcopy --add-gnu-debuglink put it.
+// Finds the files that hold the debug information of an object file, where distributions, objcopy --add-gnu-debuglink,
+// dwz and compilers put them.
 //
-// In each root, in this order:
-//   1. /usr/lib/debug/.build-id/xx/rest.debug, by the build id
-//   2. what .gnu_debuglink names: beside the file, in .debug/ beside it, below /usr/lib/debug at the file's folder
+// The debug file: first in each of `debug_folders` D, then in each of `roots`, in this order:
+//   1. by the build id: D/.build-id/xx/rest.debug and the same below D/usr/lib/debug (an unpacked package);
+//      in a root /usr/lib/debug/.build-id/xx/rest.debug
+//   2. by the name in .gnu_debuglink: D/NAME, D and D/usr/lib/debug at the file's folder;
+//      in a root beside the file, in .debug/ beside it, below /usr/lib/debug at its folder
+// The file that dwz shares among debug files: by the name in .gnu_debugaltlink, by its build id, and in .dwz/.
+//
 // A file counts only if it belongs to the object file: by an equal build id, else by the CRC that .gnu_debuglink holds.
+// Of .dwo and .dwp files nobody can tell that here: they have ids of their own, which whoever reads them compares.
 // Places and rules: GDB manual, "Debugging Information in Separate Files".
 #pragma once
 
@@ -13,7 +19,9 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "symbolizer/debug_link.h"
 #include "symbolizer/elf_file.h"
 
 namespace kiln::symbolizer {
@@ -21,24 +29,60 @@ namespace kiln::symbolizer {
 // Larger files are passed over if only their CRC could tell that they belong: it costs a second per GiB.
 inline constexpr uint64_t kMaxCrcBytes = uint64_t{2} << 30;
 
-// .gnu_debuglink of a file.
-struct DebugLink {
-  std::string name;  // without a folder: no '/', neither "." nor ".."
-  uint32_t crc;      // of the whole debug file: CRC-32 of IEEE 802.3, as zlib's
+// Why there is no debug file.
+enum class DebugMiss : uint8_t {
+  kNone,            // there is one
+  kNothingToGoBy,   // the file has neither a build id nor a link
+  kNotFound,        // no file where it should be
+  kItself,          // .gnu_debuglink leads back to the file
+  kBuildIdDiffers,  // the file in its place is that of another build
+  kWrongCrc,        // the same, told by the CRC
+  kNotElf,          // not an ELF file
+  kWrongKind,       // an ELF file of another machine, of 32 bits, big endian …
+  kDamaged,         // an ELF file that is cut or contradicts itself
+  kUnreadable,      // permissions, I/O error, a loop of symbolic links, a FIFO
+  kTooLarge,        // beyond the limit for what has to be read to tell that it belongs
 };
-// nullopt if there is none, or none that can be believed.
-std::optional<DebugLink> ReadDebugLink(const ElfFile& elf);
+inline constexpr int kDebugMissCount = static_cast<int>(DebugMiss::kTooLarge) + 1;
+// Short text for people, e.g. "the build id differs". Never empty.
+std::string_view DebugMissName(DebugMiss miss);
+
+// Where to look. Nothing outside of roots and folders is opened, whatever names in files and symbolic links say.
+struct DebugPlaces {
+  // Where the object file is in the roots; "" if not known, then only the build id counts there.
+  std::string path = {};
+  // Folders that stand for "/", best first: /proc/PID/root for how a process sees its files, "/" for the host.
+  std::vector<std::string> roots = {};
+  // Folders laid out like /usr/lib/debug. Links in them that are absolute begin at the folder.
+  std::vector<std::string> debug_folders = {};
+};
 
 struct DebugFile {
   ElfFile elf;
   std::string path;  // in its root, for people
-  std::string root;  // the one of the roots that has it
+  std::string root;  // the one of the roots or debug folders that has it
 };
 
-// `path` is where `elf` lies in the roots; "" if not known, then only the build id counts. `roots` are folders that
-// stand for "/", best first: /proc/PID/root for how a process sees its files, "/" for the host. Nothing outside of them
-// is opened, whatever `path`, .gnu_debuglink and symbolic links say. Costs a few open(2) calls; reads the whole debug
-// file if the CRC has to tell.
-std::optional<DebugFile> FindDebugFile(const ElfFile& elf, std::string_view path, std::span<const std::string> roots);
+struct DebugSearch {
+  std::optional<DebugFile> file = {};
+  // Of a file that was passed over if there was one, the first in the order above; else kNotFound and the like.
+  DebugMiss miss = DebugMiss::kNotFound;
+  std::string passed_over = {};  // root and path of that file, for people; "" = none
+};
+
+// The separate debug file of `elf`. Costs a few open(2) calls; reads whole files if a CRC has to tell.
+DebugSearch FindDebugFile(const ElfFile& elf, const DebugPlaces& places);
+
+// The file that .gnu_debugaltlink of `elf` names; `elf` is at `path` of one of the places.
+DebugSearch FindAltFile(const ElfFile& elf, std::string_view path, const DebugPlaces& places);
+
+// FILE.dwp, the package of all .dwo files of one program: beside the object file, beside its debug file (`debug_path`,
+// "" = none), below /usr/lib/debug and in the debug folders. Of `elf`'s machine; not known to belong.
+DebugSearch FindDwpFile(const ElfFile& elf, std::string_view debug_path, const DebugPlaces& places);
+
+// The .dwo file that a skeleton unit of `elf` names by DW_AT_dwo_name and DW_AT_comp_dir: at that path in the roots and
+// debug folders, then by its plain name beside the object file and in the debug folders. Not known to belong.
+DebugSearch FindDwoFile(const ElfFile& elf, std::string_view comp_dir, std::string_view name,
+                        const DebugPlaces& places);
 
 }  // namespace kiln::symbolizer

@@ -73,9 +73,8 @@ class DebugFileTest : public ::testing::Test {
 
   // Where the debug file was found; "" if nowhere.
   std::string Find(const ElfFile& elf, const std::string& path = "/opt/app/program") const {
-    const std::vector<std::string> roots = {root_};
-    const auto found = FindDebugFile(elf, path, roots);
-    return found ? found->path : "";
+    const DebugSearch found = FindDebugFile(elf, {.path = path, .roots = {root_}});
+    return found.file ? found.file->path : "";
   }
 
   std::string folder_;
@@ -84,8 +83,7 @@ class DebugFileTest : public ::testing::Test {
 
 TEST_F(DebugFileTest, FindsByBuildId) {
   Write(kIdPath, DebugImage(kId));
-  const std::vector<std::string> roots = {folder_ + "/no-such-root", root_};
-  const auto found = FindDebugFile(Program(kId, ""), "", roots);
+  const auto found = FindDebugFile(Program(kId, ""), {.roots = {folder_ + "/no-such-root", root_}}).file;
   ASSERT_TRUE(found);
   EXPECT_EQ(found->path, kIdPath);
   EXPECT_EQ(found->root, root_);

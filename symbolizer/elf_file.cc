@@ -23,7 +23,7 @@ bool InFile(uint64_t offset, uint64_t size, uint64_t file_size) {
   return offset <= file_size && size <= file_size - offset;
 }
 
-Status CheckIdentity(const Elf64_Ehdr& header) {
+Status CheckIdentity(const Elf64_Ehdr& header, bool take_relocatable) {
   if (header.e_ident[EI_CLASS] != ELFCLASS64) {
     return Error(absl::StatusCode::kUnimplemented, "not a 64-bit ELF file (class {})", header.e_ident[EI_CLASS]);
   }
@@ -31,7 +31,9 @@ Status CheckIdentity(const Elf64_Ehdr& header) {
     return Error(absl::StatusCode::kUnimplemented, "not a little-endian ELF file (data encoding {})",
                  header.e_ident[EI_DATA]);
   }
-  if (header.e_type != ET_EXEC && header.e_type != ET_DYN) {
+  const bool taken =
+      header.e_type == ET_EXEC || header.e_type == ET_DYN || (take_relocatable && header.e_type == ET_REL);
+  if (!taken) {
     return Error(absl::StatusCode::kUnimplemented, "neither a program nor a shared library (ELF type {})",
                  header.e_type);
   }
@@ -75,23 +77,33 @@ std::string BuildIdIn(std::span<const std::byte> notes, uint64_t alignment) {
 
 StatusOr<ElfFile> ElfFile::Open(File file) { return Open(MakeFileSource(std::move(file))); }
 
-StatusOr<ElfFile> ElfFile::Open(std::unique_ptr<const ByteSource> source) {
+StatusOr<ElfFile> ElfFile::Open(std::unique_ptr<const ByteSource> source) { return Open(std::move(source), false); }
+
+StatusOr<ElfFile> ElfFile::OpenRelocatable(File file) { return OpenRelocatable(MakeFileSource(std::move(file))); }
+
+StatusOr<ElfFile> ElfFile::OpenRelocatable(std::unique_ptr<const ByteSource> source) {
+  return Open(std::move(source), true);
+}
+
+StatusOr<ElfFile> ElfFile::Open(std::unique_ptr<const ByteSource> source, bool take_relocatable) {
   ElfFile elf(std::move(source));
-  KILN_RETURN_IF_ERROR(elf.ReadHeaders());
+  KILN_RETURN_IF_ERROR(elf.ReadHeaders(take_relocatable));
+  if (elf.relocatable_) KILN_RETURN_IF_ERROR(elf.LayOutSections());
   elf.ReadBuildId();
   return elf;
 }
 
-Status ElfFile::ReadHeaders() {
+Status ElfFile::ReadHeaders(bool take_relocatable) {
   Elf64_Ehdr header{};
   const uint64_t available = std::min<uint64_t>(source_->size(), sizeof(header));
   KILN_RETURN_IF_ERROR(source_->ReadAt(FileOffset(0), BytesOf(header).first(available)));
   if (available < EI_NIDENT || std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0) {
     return Error(absl::StatusCode::kInvalidArgument, "not an ELF file");
   }
-  KILN_RETURN_IF_ERROR(CheckIdentity(header));
+  KILN_RETURN_IF_ERROR(CheckIdentity(header, take_relocatable));
   if (available < sizeof(header)) return Error(absl::StatusCode::kDataLoss, "the ELF header is cut");
   machine_ = header.e_machine;
+  relocatable_ = header.e_type == ET_REL;
   entry_ = ElfAddress(header.e_entry);
 
   // Numbers that do not fit the header's 16 bits stand in section header 0.
@@ -108,7 +120,7 @@ Status ElfFile::ReadHeaders() {
     }
   }
   const uint64_t segment_count = header.e_phnum == PN_XNUM ? first.sh_info : header.e_phnum;
-  if (segment_count != 0) {
+  if (segment_count != 0 && !relocatable_) {
     if (header.e_phentsize != sizeof(Elf64_Phdr)) {
       return Error(absl::StatusCode::kDataLoss, "program headers of {} bytes", header.e_phentsize);
     }
@@ -140,6 +152,9 @@ Status ElfFile::ReadSegments(uint64_t offset, uint64_t count) {
                            .executable = (header.p_flags & PF_X) != 0});
     } else if (header.p_type == PT_GNU_EH_FRAME) {
       eh_frame_header_ = ElfAddress(header.p_vaddr);
+    } else if (header.p_type == PT_DYNAMIC) {
+      dynamic_ = {
+          .address = ElfAddress(header.p_vaddr), .offset = FileOffset(header.p_offset), .size = header.p_filesz};
     } else if (header.p_type == PT_NOTE) {
       note_segments_.push_back(
           {.offset = FileOffset(header.p_offset), .size = header.p_filesz, .alignment = header.p_align});
@@ -164,12 +179,31 @@ Status ElfFile::ReadSections(uint64_t offset, uint64_t count, uint64_t name_inde
                          .size = header.sh_size,
                          .link = header.sh_link,
                          .info = header.sh_info,
-                         .entry_size = header.sh_entsize});
+                         .entry_size = header.sh_entsize,
+                         .alignment = header.sh_addralign});
   }
   // Types, flags and links serve without names: damaged names leave the sections anonymous.
   if (name_index != SHN_UNDEF && name_index < sections_.size()) {
     StatusOr<std::vector<std::byte>> names = ReadSection(sections_[name_index], kMaxSectionNameBytes);
     if (names.ok()) section_names_ = *std::move(names);
+  }
+  return absl::OkStatus();
+}
+
+Status ElfFile::LayOutSections() {
+  uint64_t end = 0;
+  for (const bool executable : {true, false}) {
+    for (Section& section : sections_) {
+      if ((section.flags & SHF_ALLOC) == 0 || ((section.flags & SHF_EXECINSTR) != 0) != executable) continue;
+      const uint64_t alignment = std::max<uint64_t>(section.alignment, 1);
+      const uint64_t past = end % alignment;
+      const uint64_t padding = past == 0 ? 0 : alignment - past;
+      if (padding > UINT64_MAX - end || section.size > UINT64_MAX - end - padding) {
+        return Error(absl::StatusCode::kDataLoss, "the sections take more than all addresses");
+      }
+      section.address = ElfAddress(end + padding);
+      end += padding + section.size;
+    }
   }
   return absl::OkStatus();
 }
@@ -235,6 +269,12 @@ const ElfFile::Segment* ElfFile::SegmentWithBytes(ElfAddress address) const {
   return nullptr;
 }
 
+std::optional<FileOffset> ElfFile::ToFileOffset(ElfAddress address) const {
+  const Segment* segment = SegmentWithBytes(address);
+  if (segment == nullptr) return std::nullopt;
+  return FileOffset(segment->offset.value() + (address.value() - segment->address.value()));
+}
+
 uint64_t ElfFile::BytesFrom(ElfAddress address) const {
   const Segment* segment = SegmentWithBytes(address);
   if (segment == nullptr) return 0;
@@ -259,7 +299,12 @@ std::string_view ElfFile::SectionName(const Section& section) const {
 
 const ElfFile::Section* ElfFile::FindSection(std::string_view name) const {
   const auto found = std::ranges::find_if(sections_, [&](const Section& s) { return SectionName(s) == name; });
-  return found == sections_.end() ? nullptr : &*found;
+  if (found != sections_.end()) return &*found;
+  return name.starts_with(".debug_") ? FindSection(fmt::format(".z{}", name.substr(1))) : nullptr;
+}
+
+bool ElfFile::IsCompressed(const Section& section) const {
+  return (section.flags & SHF_COMPRESSED) != 0 || SectionName(section).starts_with(".zdebug_");
 }
 
 const ElfFile::Section* ElfFile::FindSectionOfType(uint32_t type) const {
@@ -285,15 +330,16 @@ StatusOr<std::vector<std::byte>> ElfFile::ReadSection(const Section& section, ui
   }
   std::vector<std::byte> bytes(section.size);
   KILN_RETURN_IF_ERROR(source_->ReadAt(section.offset, bytes));
-  if ((section.flags & SHF_COMPRESSED) == 0) return bytes;
-  StatusOr<std::vector<std::byte>> unpacked = UnpackSection(bytes, limit_bytes);
+  if (!IsCompressed(section)) return bytes;
+  StatusOr<std::vector<std::byte>> unpacked =
+      (section.flags & SHF_COMPRESSED) != 0 ? UnpackSection(bytes, limit_bytes) : UnpackGnuSection(bytes, limit_bytes);
   if (!unpacked.ok()) return Annotate(unpacked.status(), fmt::format("section {}", SectionName(section)));
   return unpacked;
 }
 
 Status ElfFile::ReadSectionAt(const Section& section, uint64_t offset, std::span<std::byte> out) const {
   KILN_RETURN_IF_ERROR(CheckInFile(section));
-  if ((section.flags & SHF_COMPRESSED) != 0) {
+  if (IsCompressed(section)) {
     return Error(absl::StatusCode::kUnimplemented, "section {} is compressed", SectionName(section));
   }
   if (!InFile(offset, out.size(), section.size)) {

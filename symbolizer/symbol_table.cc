@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "symbolizer/symbol_table.h"
 
-#include <absl/functional/function_ref.h>
 #include <elf.h>
 
 #include <algorithm>
@@ -11,101 +10,10 @@
 #include <vector>
 
 #include "symbolizer/string_table.h"
+#include "symbolizer/symbol_candidates.h"
 
 namespace kiln::symbolizer {
 namespace {
-
-// A stretch of executable addresses: a section, or a segment where there are no sections.
-struct Region {
-  uint64_t start;
-  uint64_t end;
-};
-
-struct Candidate {
-  uint64_t start;
-  uint64_t size;
-  uint32_t name;  // in the string table first, in the pool later
-  uint8_t rank;   // smaller is better
-};
-
-constexpr uint8_t kSizeless = 8;
-constexpr uint8_t kUntyped = 4;
-constexpr uint8_t kWeak = 1;
-constexpr uint8_t kLocal = 2;
-constexpr uint8_t kBindingMask = 3;
-
-uint64_t SaturatingAdd(uint64_t a, uint64_t b) { return a > UINT64_MAX - b ? UINT64_MAX : a + b; }
-
-// Sorted by start.
-std::vector<Region> ExecutableRegions(const ElfFile& elf) {
-  std::vector<Region> regions;
-  const auto add = [&](ElfAddress address, uint64_t size) {
-    if (size != 0) regions.push_back({.start = address.value(), .end = SaturatingAdd(address.value(), size)});
-  };
-  constexpr uint64_t kCode = SHF_ALLOC | SHF_EXECINSTR;
-  for (const ElfFile::Section& section : elf.sections()) {
-    // SHT_NOBITS counts: debug files keep the addresses of the sections that they left out.
-    if ((section.flags & kCode) == kCode) add(section.address, section.size);
-  }
-  if (regions.empty()) {
-    for (const ElfFile::Segment& segment : elf.segments()) {
-      if (segment.executable) add(segment.address, segment.memory_size);
-    }
-  }
-  std::ranges::sort(regions, {}, &Region::start);
-  return regions;
-}
-
-const Region* RegionOf(const std::vector<Region>& regions, uint64_t address) {
-  const auto after = std::ranges::upper_bound(regions, address, {}, &Region::start);
-  if (after == regions.begin()) return nullptr;
-  const Region& region = *std::prev(after);
-  return address < region.end ? &region : nullptr;
-}
-
-std::optional<uint8_t> RankOf(const Elf64_Sym& symbol) {
-  if (symbol.st_shndx == SHN_UNDEF || symbol.st_shndx == SHN_ABS || symbol.st_shndx == SHN_COMMON) return std::nullopt;
-  uint8_t rank = symbol.st_size == 0 ? kSizeless : 0;
-  switch (ELF64_ST_TYPE(symbol.st_info)) {
-    case STT_FUNC:
-    case STT_GNU_IFUNC: break;
-    case STT_NOTYPE: rank |= kUntyped; break;
-    default: return std::nullopt;
-  }
-  switch (ELF64_ST_BIND(symbol.st_info)) {
-    case STB_LOCAL: rank |= kLocal; break;
-    case STB_WEAK: rank |= kWeak; break;
-    default: break;  // STB_GLOBAL, STB_GNU_UNIQUE
-  }
-  return rank;
-}
-
-// Hands on the functions of one symbol table section. Names are offsets in the section's string table.
-Status ReadCandidates(const ElfFile& elf, const ElfFile::Section& section, const std::vector<Region>& regions,
-                      absl::FunctionRef<Status(const Candidate&)> take) {
-  if (section.entry_size != sizeof(Elf64_Sym)) {
-    return Error(absl::StatusCode::kDataLoss, "symbols of {} bytes", section.entry_size);
-  }
-  if (section.size > kMaxSymbolTableBytes) {
-    return Error(absl::StatusCode::kResourceExhausted, "a symbol table of {} bytes; the limit is {}", section.size,
-                 kMaxSymbolTableBytes);
-  }
-  constexpr uint64_t kBatch = 16 * 1024;
-  const uint64_t count = section.size / sizeof(Elf64_Sym);
-  std::vector<Elf64_Sym> batch(std::min(count, kBatch));
-  for (uint64_t done = 0; done < count; done += batch.size()) {
-    batch.resize(std::min(count - done, kBatch));
-    KILN_RETURN_IF_ERROR(
-        elf.ReadSectionAt(section, done * sizeof(Elf64_Sym), std::as_writable_bytes(std::span(batch))));
-    for (const Elf64_Sym& symbol : batch) {
-      const std::optional<uint8_t> rank = RankOf(symbol);
-      if (!rank || symbol.st_name == 0 || RegionOf(regions, symbol.st_value) == nullptr) continue;
-      KILN_RETURN_IF_ERROR(
-          take({.start = symbol.st_value, .size = symbol.st_size, .name = symbol.st_name, .rank = *rank}));
-    }
-  }
-  return absl::OkStatus();
-}
 
 // Which candidates decide what the names of some addresses are. It sees all of them twice: to learn, and to tell.
 //
@@ -116,17 +24,16 @@ Status ReadCandidates(const ElfFile& elf, const ElfFile::Section& section, const
 class Selection {
  public:
   // Sorted and distinct. Both must outlive the object.
-  Selection(std::span<const uint64_t> addresses, const std::vector<Region>& regions)
+  Selection(std::span<const uint64_t> addresses, const std::vector<CodeRegion>& regions)
       : addresses_(addresses), regions_(regions), below_(addresses.size()) {}
 
-  void Learn(const Candidate& candidate) {
-    is_empty_ = false;
-    if ((candidate.rank & (kSizeless | kUntyped)) != 0) return;
+  void Learn(const SymbolCandidate& candidate) {
+    if (candidate.Has(SymbolCandidate::kSizeless | SymbolCandidate::kUntyped)) return;
     const size_t at = FirstNotBefore(candidate.start);
     if (at == addresses_.size()) return;
     Below& below = below_[at];
     below.nearest = std::max(below.nearest, candidate.start);
-    below.farthest_end = std::max(below.farthest_end, SaturatingAdd(candidate.start, candidate.size));
+    below.farthest_end = std::max(below.farthest_end, candidate.end());
   }
 
   // After the last Learn.
@@ -137,18 +44,19 @@ class Selection {
     }
   }
 
-  bool Needs(const Candidate& candidate) const {
+  bool Needs(const SymbolCandidate& candidate) const {
     const size_t at = FirstNotBefore(candidate.start);
     if (at == addresses_.size()) return false;
     const Below& below = below_[at];
-    if ((candidate.rank & kSizeless) != 0) return candidate.start >= below.nearest;
-    if ((candidate.rank & kUntyped) != 0 || candidate.start == below.nearest) return true;
-    const uint64_t end = SaturatingAdd(candidate.start, candidate.size);
-    return end == below.farthest_end || addresses_[at] < std::min(end, RegionOf(regions_, candidate.start)->end);
+    if (candidate.Has(SymbolCandidate::kSizeless)) return candidate.start >= below.nearest;
+    if (candidate.Has(SymbolCandidate::kUntyped) || candidate.start == below.nearest) return true;
+    const uint64_t end = candidate.end();
+    return end == below.farthest_end || addresses_[at] < std::min(end, CodeRegionAt(regions_, candidate.start)->end);
   }
 
-  // Whether there was no candidate at all.
-  bool is_empty() const { return is_empty_; }
+  // Whether there was a candidate out of a symbol table.
+  bool has_symbols() const { return has_symbols_; }
+  void NoteSymbol() { has_symbols_ = true; }
 
  private:
   // Of the typed candidates with a size that start at or below an address:
@@ -162,36 +70,39 @@ class Selection {
   }
 
   std::span<const uint64_t> addresses_;
-  const std::vector<Region>& regions_;
+  const std::vector<CodeRegion>& regions_;
   std::vector<Below> below_;  // by address
-  bool is_empty_ = true;
+  bool has_symbols_ = false;
 };
 
 // The candidates of one section that are needed, with their names in `pool`, appended to `all`. A section that cannot
 // be read adds none.
-Status ReadTable(const ElfFile& elf, uint32_t type, const std::vector<Region>& regions, const Selection* selection,
-                 std::vector<Candidate>& all, NamePool& pool) {
-  const ElfFile::Section* section = elf.FindSectionOfType(type);
-  if (section == nullptr) return absl::OkStatus();
-  if (section->link >= elf.sections().size()) {
-    return Error(absl::StatusCode::kDataLoss, "the symbol table names no string table");
-  }
-  std::vector<Candidate> found;
-  KILN_RETURN_IF_ERROR(ReadCandidates(elf, *section, regions, [&](const Candidate& candidate) -> Status {
-    if (selection != nullptr && !selection->Needs(candidate)) return absl::OkStatus();
-    if (found.size() == kMaxFunctions) {
-      return Error(absl::StatusCode::kResourceExhausted, "more than {} functions", kMaxFunctions);
-    }
-    found.push_back(candidate);
-    return absl::OkStatus();
-  }));
+Status ReadTable(const ElfFile& elf, uint32_t type, const std::vector<CodeRegion>& regions, const Selection* selection,
+                 std::vector<SymbolCandidate>& all, NamePool& pool) {
+  KILN_ASSIGN_OR_RETURN(const std::optional<SymbolSections> sections, FindSymbolSections(elf, type));
+  if (!sections) return absl::OkStatus();
+  std::vector<SymbolCandidate> found;
+  KILN_RETURN_IF_ERROR(
+      ReadSymbolCandidates(elf, sections->symbols, regions, [&](const SymbolCandidate& candidate) -> Status {
+        if (selection != nullptr && !selection->Needs(candidate)) return absl::OkStatus();
+        if (all.size() + found.size() == kMaxFunctions) {
+          return Error(absl::StatusCode::kResourceExhausted, "more than {} functions", kMaxFunctions);
+        }
+        found.push_back(candidate);
+        return absl::OkStatus();
+      }));
   std::vector<uint32_t*> names;
   names.reserve(found.size());
-  for (Candidate& candidate : found) names.push_back(&candidate.name);
-  KILN_RETURN_IF_ERROR(CopyNames(elf, elf.sections()[section->link], std::move(names), pool));
-  std::erase_if(found, [](const Candidate& candidate) { return candidate.name == 0; });
+  for (SymbolCandidate& candidate : found) names.push_back(&candidate.name);
+  KILN_RETURN_IF_ERROR(CopyNames(elf, sections->names, std::move(names), pool));
+  std::erase_if(found, [](const SymbolCandidate& candidate) { return candidate.name == 0; });
   all.insert(all.end(), found.begin(), found.end());
   return absl::OkStatus();
+}
+
+// Without a name.
+SymbolCandidate CandidateOf(const PltStub& stub) {
+  return {.start = stub.address.value(), .size = stub.size, .name = 0, .rank = SymbolCandidate::kLocal};
 }
 
 size_t LeadingUnderscores(std::string_view name) { return std::min(name.find_first_not_of('_'), name.size()); }
@@ -206,15 +117,15 @@ bool IsLabelName(std::string_view name) {
 
 class Resolver {
  public:
-  Resolver(const NamePool& pool, const std::vector<Region>& regions) : pool_(pool), regions_(regions) {}
+  Resolver(const NamePool& pool, const std::vector<CodeRegion>& regions) : pool_(pool), regions_(regions) {}
 
   // The ranges in the order of painting: by start, and at one start the best last.
-  std::vector<IntervalMap::Range> Resolve(std::vector<Candidate> candidates) {
-    std::erase_if(candidates, [this](const Candidate& candidate) {
-      return (candidate.rank & kUntyped) != 0 && IsLabelName(Text(candidate));
+  std::vector<IntervalMap::Range> Resolve(std::vector<SymbolCandidate> candidates) {
+    std::erase_if(candidates, [this](const SymbolCandidate& candidate) {
+      return candidate.Has(SymbolCandidate::kUntyped) && IsLabelName(Text(candidate));
     });
     // Stable, so that a part of them comes in the order of the whole.
-    std::ranges::stable_sort(candidates, [this](const Candidate& a, const Candidate& b) {
+    std::ranges::stable_sort(candidates, [this](const SymbolCandidate& a, const SymbolCandidate& b) {
       return a.start != b.start ? a.start < b.start : Better(b, a);
     });
     DropLabels(candidates);
@@ -222,10 +133,10 @@ class Resolver {
     ranges.reserve(candidates.size());
     uint64_t next_start = UINT64_MAX;
     for (size_t i = candidates.size(); i-- > 0;) {
-      const Candidate& candidate = candidates[i];
+      const SymbolCandidate& candidate = candidates[i];
       if (i + 1 < candidates.size() && candidates[i + 1].start != candidate.start) next_start = candidates[i + 1].start;
-      const uint64_t reach = candidate.size != 0 ? SaturatingAdd(candidate.start, candidate.size) : next_start;
-      const uint64_t end = std::min(reach, RegionOf(regions_, candidate.start)->end);
+      const uint64_t reach = candidate.size != 0 ? candidate.end() : next_start;
+      const uint64_t end = std::min(reach, CodeRegionAt(regions_, candidate.start)->end);
       ranges.push_back({.start = candidate.start, .end = end, .value = candidate.name});
     }
     std::ranges::reverse(ranges);
@@ -233,7 +144,7 @@ class Resolver {
   }
 
  private:
-  bool Better(const Candidate& a, const Candidate& b) const {
+  bool Better(const SymbolCandidate& a, const SymbolCandidate& b) const {
     if (a.rank != b.rank) return a.rank < b.rank;
     const std::string_view name_a = Text(a);
     const std::string_view name_b = Text(b);
@@ -243,19 +154,19 @@ class Resolver {
   }
 
   // Removes what only marks a place in a function: symbols without size beside or inside of sized ones.
-  void DropLabels(std::vector<Candidate>& sorted) const {
+  void DropLabels(std::vector<SymbolCandidate>& sorted) const {
     uint64_t sized_end = 0;     // how far the sized symbols so far reach
     std::string_view function;  // the symbol before that was kept
     size_t kept = 0;
     for (size_t i = 0; i < sorted.size();) {
       size_t group_end = i;
       while (group_end < sorted.size() && sorted[group_end].start == sorted[i].start) ++group_end;
-      const bool has_sized = (sorted[group_end - 1].rank & kSizeless) == 0;  // the best is last
+      const bool has_sized = !sorted[group_end - 1].Has(SymbolCandidate::kSizeless);  // the best is last
       const uint64_t sized_end_before = sized_end;
       for (; i < group_end; ++i) {
-        const Candidate& candidate = sorted[i];
-        if ((candidate.rank & kSizeless) == 0) {
-          sized_end = std::max(sized_end, SaturatingAdd(candidate.start, candidate.size));
+        const SymbolCandidate& candidate = sorted[i];
+        if (!candidate.Has(SymbolCandidate::kSizeless)) {
+          sized_end = std::max(sized_end, candidate.end());
         } else if (has_sized || IsLabel(candidate, sized_end_before, function)) {
           continue;
         }
@@ -266,33 +177,43 @@ class Resolver {
     sorted.resize(kept);
   }
 
-  bool IsLabel(const Candidate& candidate, uint64_t sized_end, std::string_view function) const {
-    if ((candidate.rank & kUntyped) == 0) return false;
+  bool IsLabel(const SymbolCandidate& candidate, uint64_t sized_end, std::string_view function) const {
+    if (!candidate.Has(SymbolCandidate::kUntyped)) return false;
     if (candidate.start < sized_end) return true;
     const std::string_view name = Text(candidate);
-    return (candidate.rank & kBindingMask) == kLocal && !function.empty() && name.size() > function.size() &&
-           name.starts_with(function) && name[function.size()] == '.';
+    return (candidate.rank & SymbolCandidate::kBindingMask) == SymbolCandidate::kLocal && !function.empty() &&
+           name.size() > function.size() && name.starts_with(function) && name[function.size()] == '.';
   }
 
   // Enough of the name to tell symbols apart. Millions of aliases that differ in their last byte must not cost hours.
-  std::string_view Text(const Candidate& candidate) const { return pool_.At(candidate.name, 256); }
+  std::string_view Text(const SymbolCandidate& candidate) const { return pool_.At(candidate.name, 256); }
 
   const NamePool& pool_;
-  const std::vector<Region>& regions_;
+  const std::vector<CodeRegion>& regions_;
 };
 
 constexpr uint32_t kTables[] = {SHT_SYMTAB, SHT_DYNSYM};
 
-// Without a selection all of them.
-StatusOr<NamedIntervals> ReadFunctions(const ElfFile& elf, const std::vector<Region>& regions,
-                                       const Selection* selection) {
-  std::vector<Candidate> candidates;
+// Without a selection all of them. `has_symbols`: whether a symbol table has any, needed or not.
+StatusOr<NamedIntervals> ReadFunctions(const SymbolSources& sources, const std::vector<CodeRegion>& regions,
+                                       const Selection* selection, bool& has_symbols) {
+  std::vector<SymbolCandidate> candidates;
   NamePool names;
-  Status status = elf.section_status();
-  for (const uint32_t type : kTables) status.Update(ReadTable(elf, type, regions, selection, candidates, names));
+  Status status = absl::OkStatus();
+  for (const ElfFile* elf : sources.files) {
+    status.Update(elf->section_status());
+    for (const uint32_t type : kTables) status.Update(ReadTable(*elf, type, regions, selection, candidates, names));
+  }
+  has_symbols = selection != nullptr ? selection->has_symbols() : !candidates.empty();
+  for (const PltStub& stub : sources.stubs) {
+    SymbolCandidate candidate = CandidateOf(stub);
+    if (CodeRegionAt(regions, candidate.start) == nullptr) continue;
+    if (selection != nullptr && !selection->Needs(candidate)) continue;
+    candidate.name = names.Add(stub.name);
+    if (candidate.name != 0) candidates.push_back(candidate);
+  }
   if (candidates.empty()) {
-    const bool are_elsewhere = selection != nullptr && !selection->is_empty();
-    if (!status.ok() && !are_elsewhere) return status;
+    if (!status.ok() && !has_symbols) return status;
     return NamedIntervals();
   }
   return NamedIntervals(Resolver(names, regions).Resolve(std::move(candidates)), names);
@@ -301,37 +222,49 @@ StatusOr<NamedIntervals> ReadFunctions(const ElfFile& elf, const std::vector<Reg
 }  // namespace
 
 StatusOr<SymbolTable> SymbolTable::Read(const ElfFile& elf) {
-  KILN_ASSIGN_OR_RETURN(NamedIntervals functions, ReadFunctions(elf, ExecutableRegions(elf), nullptr));
-  SymbolTable table;
-  table.functions_ = std::move(functions);
-  table.has_functions_ = !table.functions_.empty();
-  return table;
+  const ElfFile* const files[] = {&elf};
+  return Read(SymbolSources{.files = files});
 }
 
 StatusOr<SymbolTable> SymbolTable::ReadFor(const ElfFile& elf, std::span<const uint64_t> addresses) {
-  const std::vector<Region> regions = ExecutableRegions(elf);
+  const ElfFile* const files[] = {&elf};
+  return ReadFor(SymbolSources{.files = files}, addresses);
+}
+
+StatusOr<SymbolTable> SymbolTable::Read(const SymbolSources& sources) {
+  SymbolTable table;
+  KILN_ASSIGN_OR_RETURN(table.functions_,
+                        ReadFunctions(sources, CodeRegionsOf(sources.files), nullptr, table.has_symbols_));
+  return table;
+}
+
+StatusOr<SymbolTable> SymbolTable::ReadFor(const SymbolSources& sources, std::span<const uint64_t> addresses) {
+  const std::vector<CodeRegion> regions = CodeRegionsOf(sources.files);
   Selection selection(addresses, regions);
-  for (const uint32_t type : kTables) {
-    const ElfFile::Section* section = elf.FindSectionOfType(type);
-    if (section == nullptr) continue;
-    // What can't be read is said below.
-    (void)ReadCandidates(elf, *section, regions, [&selection](const Candidate& candidate) {
-      selection.Learn(candidate);
-      return absl::OkStatus();
-    });
+  for (const ElfFile* elf : sources.files) {
+    for (const uint32_t type : kTables) {
+      const StatusOr<std::optional<SymbolSections>> sections = FindSymbolSections(*elf, type);
+      if (!sections.ok() || !*sections) continue;
+      // What can't be read is said below.
+      (void)ReadSymbolCandidates(*elf, (*sections)->symbols, regions, [&selection](const SymbolCandidate& candidate) {
+        selection.Learn(candidate);
+        selection.NoteSymbol();
+        return absl::OkStatus();
+      });
+    }
+  }
+  for (const PltStub& stub : sources.stubs) {
+    if (CodeRegionAt(regions, stub.address.value()) != nullptr) selection.Learn(CandidateOf(stub));
   }
   selection.EndLearning();
-  KILN_ASSIGN_OR_RETURN(NamedIntervals functions, ReadFunctions(elf, regions, &selection));
   SymbolTable table;
-  table.functions_ = std::move(functions);
-  table.has_functions_ = !selection.is_empty();
+  KILN_ASSIGN_OR_RETURN(table.functions_, ReadFunctions(sources, regions, &selection, table.has_symbols_));
   return table;
 }
 
 Naming SymbolTable::Lookup(ElfAddress address) const {
-  if (!has_functions_) return MissOf(Miss::kNoSymbols);
-  const std::string_view name = LookupRaw(address);
-  return name.empty() ? MissOf(Miss::kNotCovered) : NamingOf(name);
+  if (const std::string_view name = LookupRaw(address); !name.empty()) return NamingOf(name);
+  return MissOf(has_symbols_ ? Miss::kNotCovered : Miss::kNoSymbols);
 }
 
 }  // namespace kiln::symbolizer

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The functions of one ELF file by address: .symtab and .dynsym merged, in two sorted arrays and one pool of names.
+// The functions of one object file by address: .symtab and .dynsym of the file and of what completes it (its debug
+// file, MiniDebugInfo), and the stubs of the PLT, merged, in two sorted arrays and one pool of names.
 //
 // Which symbols: functions (STT_FUNC, STT_GNU_IFUNC), and untyped symbols in executable sections, which hand-written
 // assembly leaves. Not: undefined, absolute and thread-local ones, mapping symbols ($x, $d), names of local labels
@@ -14,8 +15,9 @@
 //   3. GLOBAL before WEAK before LOCAL
 //   4. fewer leading underscores
 //   5. the name that comes first in byte order (of the first 256 bytes)
-//   6. the last one in the file
-// so that two builds of one index, and .symtab and .dynsym, agree on the name.
+//   6. the last one in the file, and that of the last file
+// so that two builds of one index, and .symtab and .dynsym, agree on the name. A stub of the PLT counts as a LOCAL
+// function with a size.
 #pragma once
 
 #include <cstddef>
@@ -27,26 +29,39 @@
 #include "base/status.h"
 #include "symbolizer/elf_file.h"
 #include "symbolizer/named_intervals.h"
+#include "symbolizer/plt_symbols.h"
 #include "symbolizer/symbol.h"
 
 namespace kiln::symbolizer {
 
 inline constexpr uint64_t kMaxSymbolTableBytes = uint64_t{512} << 20;
-// Functions that are kept, 24 bytes each while the table is built (96 MiB). The largest browsers have 1.5 million.
+// Functions that are kept, of all files together, 24 bytes each while the table is built (96 MiB). The largest browsers
+// have 1.5 million.
 inline constexpr size_t kMaxFunctions = 4 << 20;
+
+// All that names the code of one object file.
+struct SymbolSources {
+  // With the same addresses, none of them nullptr: the object file itself first, then what completes it. Executable
+  // addresses are those of the first one that has executable sections (without content, in a debug file, is enough).
+  std::span<const ElfFile* const> files;
+  std::span<const PltStub> stubs = {};
+};
 
 // Immutable; thread-safe. Does not refer to the file after Read.
 class SymbolTable {
  public:
-  // A file without any function gives an empty table, whose lookups miss with kNoSymbols. An error only if nothing
-  // could be read and something should have been: kDataLoss if damaged, kUnimplemented if compressed,
+  // Files without any function give an empty table. An error only if nothing
+  // could be read, of any source, and something should have been: kDataLoss if damaged, kUnimplemented if compressed,
   // kResourceExhausted if too large.
-  static StatusOr<SymbolTable> Read(const ElfFile& elf);
+  static StatusOr<SymbolTable> Read(const SymbolSources& sources);
+  static StatusOr<SymbolTable> Read(const ElfFile& elf);  // of this file alone, without stubs
   // The same for some addresses only, sorted and distinct: a table that says of these, and of no others, what the whole
   // one would. Takes the memory that they need, not that of the file; reads the symbols twice, without sorting them.
+  static StatusOr<SymbolTable> ReadFor(const SymbolSources& sources, std::span<const uint64_t> addresses);
   static StatusOr<SymbolTable> ReadFor(const ElfFile& elf, std::span<const uint64_t> addresses);
 
-  // One line, without file and line number; or kNoSymbols, kNotCovered. Costs a binary search and the demangling.
+  // One line, without file and line number; or kNoSymbols if no file names a function, kNotCovered. Costs a binary
+  // search and the demangling.
   Naming Lookup(ElfAddress address) const;
   // The same as in the symbol table, not demangled; "" if there is none. Valid as long as the table lives.
   std::string_view LookupRaw(ElfAddress address) const { return functions_.Find(address.value()); }
@@ -62,7 +77,7 @@ class SymbolTable {
 
  private:
   NamedIntervals functions_;
-  bool has_functions_ = false;  // the file, whether they are in this table or not
+  bool has_symbols_ = false;  // the files, beside stubs, whether they are in this table or not
 };
 
 }  // namespace kiln::symbolizer

@@ -17,7 +17,7 @@ StatusOr<TableSource> OpenTableSource(const symbolizer::ElfFile& elf, const Debu
   TableSource source;
   KILN_ASSIGN_OR_RETURN(source.builder, UnwindTableBuilder::Open(elf));
   if (!source.builder->LacksUnwindInformation()) return source;
-  std::optional<DebugFile> found = symbolizer::FindDebugFile(elf, places.path, places.roots);
+  std::optional<DebugFile> found = symbolizer::FindDebugFile(elf, places).file;
   if (!found) return source;
   auto debug_file = std::make_unique<const DebugFile>(*std::move(found));
   auto builder = UnwindTableBuilder::Open(elf, {.debug_file = &debug_file->elf});

@@ -10,11 +10,7 @@
 
 namespace kiln::agent {
 
-// Where the debug file of an object file is looked for, as symbolizer::FindDebugFile takes it.
-struct DebugFilePlaces {
-  std::string path;  // of the object file in the roots, "" if not known
-  std::vector<std::string> roots;
-};
+using DebugFilePlaces = symbolizer::DebugPlaces;
 // For a file that a process has mapped from `path`: as that process sees its files, then as this host does.
 DebugFilePlaces DebugFilePlacesOf(int32_t pid, const std::string& path);
 
