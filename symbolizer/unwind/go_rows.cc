@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstring>
 #include <span>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -18,6 +19,9 @@ namespace {
 constexpr size_t kCodeBytes = 512;
 // The largest frame is that of runtime.call1073741824.
 constexpr int32_t kMaxDepth = (1 << 30) + 4096;
+
+// Compiled functions have less than ten.
+constexpr size_t kMaxDepthChanges = 64 * 1024;
 
 struct Depth {
   ElfAddress begin;
@@ -122,15 +126,13 @@ class ClippedSink : public RowSink {
 };
 
 // Without the mark of the calling convention that assembly is compiled for.
-std::string_view PlainName(const GoFunction& function) {
-  std::string_view name = function.name;
+std::string_view PlainName(std::string_view name) {
   if (name.ends_with(".abi0")) name.remove_suffix(5);
   return name;
 }
 
 // The outermost functions, beyond those that the linker marks so: the program's entry.
-bool IsRoot(const GoFunction& function) {
-  const std::string_view name = PlainName(function);
+bool IsRoot(const GoFunction& function, std::string_view name) {
   // A signal handler is the outermost function for Go. For us the interrupted code comes next.
   if (name == "runtime.sigtramp" || name == "runtime.cgoSigtramp") return false;
   if (name.starts_with("_rt0_") && name.ends_with("_linux")) return true;
@@ -139,9 +141,7 @@ bool IsRoot(const GoFunction& function) {
 }
 
 // Goes to another stack and won't come back.
-bool LeavesStack(const GoFunction& function) {
-  return PlainName(function) == "runtime.mcall" || PlainName(function) == "runtime.morestack";
-}
+bool LeavesStack(std::string_view name) { return name == "runtime.mcall" || name == "runtime.morestack"; }
 
 }  // namespace
 
@@ -161,7 +161,9 @@ bool GoRows::IsSignalReturn(ElfAddress address) const {
 // A signal handler returns to the first byte of the trampoline, and return addresses are looked up one byte before.
 // That byte is padding behind the function before, so the extent begins with it.
 CodeExtent GoRows::ExtentOf(size_t index) const {
-  CodeExtent extent = table_.Extent(index);
+  const StatusOr<CodeExtent> known = table_.Extent(index);
+  if (!known.ok()) return {};
+  CodeExtent extent = *known;
   if (index != 0 && IsSignalReturn(extent.begin)) extent.begin = ElfAddress(extent.begin.value() - 1);
   if (extent.end > extent.begin && index + 1 < table_.size() && IsSignalReturn(extent.end)) {
     extent.end = ElfAddress(extent.end.value() - 1);
@@ -182,13 +184,15 @@ void GoRows::AddRows(const CodeExtent& extent, RowSink& sink) {
   // The last byte is the function's in any case, see ExtentOf.
   const size_t index = table_.IndexOf(ElfAddress(extent.end.value() - 1));
   const StatusOr<GoFunction> function = index < table_.size() ? table_.Read(index) : Status();
-  if (!function.ok()) {
+  const std::optional<std::string> full_name = function.ok() ? table_.Name(function->name) : std::nullopt;
+  if (!full_name) {
     ++counts_.damaged;
     return sink.Add(extent.begin, SpecialRule(KILN_SPECIAL_DAMAGED));
   }
   // Marks of the linker between functions.
   if (function->depths == 0) return sink.Add(extent.begin, SpecialRule(KILN_SPECIAL_NO_CFI));
-  if (IsRoot(*function)) {
+  const std::string_view name = PlainName(*full_name);
+  if (IsRoot(*function, name)) {
     ++counts_.roots;
     return sink.Add(extent.begin, SpecialRule(KILN_SPECIAL_ROOT));
   }
@@ -197,7 +201,7 @@ void GoRows::AddRows(const CodeExtent& extent, RowSink& sink) {
                     {.cfa_kind = KILN_CFA_SIGNAL, .cfa_register = KILN_X86_SP, .flags = KILN_RULE_SIGNAL_FRAME});
   }
   ClippedSink clipped(extent, sink);
-  elf_.machine() == EM_X86_64 ? AddX86(*function, clipped) : AddArm64(*function, clipped);
+  elf_.machine() == EM_X86_64 ? AddX86(*function, name, clipped) : AddArm64(*function, name, clipped);
 }
 
 namespace {
@@ -208,26 +212,27 @@ std::vector<Depth> ReadDepths(const GoPclntab& table, const GoFunction& function
   ElfAddress begin = function.extent.begin;
   bool valid = true;
   ok = table
-           .VisitDepths(function,
+           .VisitValues(function.extent, function.depths,
                         [&](ElfAddress end, int32_t bytes) {
                           if (!valid || bytes < -unit || bytes > kMaxDepth || bytes % unit != 0) valid = false;
                           if (valid && begin < end) depths.push_back({.begin = begin, .end = end, .bytes = bytes});
                           begin = end;
+                          return depths.size() < kMaxDepthChanges;
                         })
            .ok() &&
-       valid && !depths.empty();
+       valid && !depths.empty() && depths.size() < kMaxDepthChanges;
   return depths;
 }
 
 }  // namespace
 
-void GoRows::AddX86(const GoFunction& function, RowSink& sink) {
+void GoRows::AddX86(const GoFunction& function, std::string_view name, RowSink& sink) {
   bool ok = false;
   const std::vector<Depth> depths = ReadDepths(table_, function, 8, ok);
   const Code code(elf_, function.extent);
   const std::optional<FramePointer> fp = FindFramePointer(code, depths);
   const std::optional<ElfAddress> new_stack = function.writes_sp ? code.Find(kClearRbp) : std::nullopt;
-  if (function.writes_sp && !new_stack && (LeavesStack(function) || !fp)) {
+  if (function.writes_sp && !new_stack && (LeavesStack(name) || !fp)) {
     ++counts_.unclear;
     return sink.Add(function.extent.begin, SpecialRule(KILN_SPECIAL_UNCLEAR));
   }
@@ -255,13 +260,13 @@ void GoRows::AddX86(const GoFunction& function, RowSink& sink) {
   }
 }
 
-void GoRows::AddArm64(const GoFunction& function, RowSink& sink) {
+void GoRows::AddArm64(const GoFunction& function, std::string_view name, RowSink& sink) {
   bool ok = false;
   const std::vector<Depth> depths = ReadDepths(table_, function, 8, ok);
   const Code code(elf_, function.extent);
   const std::optional<ElfAddress> set_fp = code.Find(kSetFp);
   const std::optional<ElfAddress> new_stack = function.writes_sp ? code.Find(kClearFp) : std::nullopt;
-  if (function.writes_sp && !new_stack && (LeavesStack(function) || !set_fp)) {
+  if (function.writes_sp && !new_stack && (LeavesStack(name) || !set_fp)) {
     ++counts_.unclear;
     return sink.Add(function.extent.begin, SpecialRule(KILN_SPECIAL_UNCLEAR));
   }

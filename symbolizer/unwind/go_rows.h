@@ -21,9 +21,10 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string_view>
 
 #include "base/status.h"
-#include "symbolizer/unwind/go_pclntab.h"
+#include "symbolizer/go/go_pclntab.h"
 #include "symbolizer/unwind/machine.h"
 #include "symbolizer/unwind/row_source.h"
 
@@ -53,8 +54,8 @@ class GoRows : public RowSource {
   GoRows(const ElfFile& elf, GoPclntab table);
   bool IsSignalReturn(ElfAddress address) const;
   CodeExtent ExtentOf(size_t index) const;
-  void AddX86(const GoFunction& function, RowSink& sink);
-  void AddArm64(const GoFunction& function, RowSink& sink);
+  void AddX86(const GoFunction& function, std::string_view name, RowSink& sink);
+  void AddArm64(const GoFunction& function, std::string_view name, RowSink& sink);
 
   const ElfFile& elf_;
   GoPclntab table_;

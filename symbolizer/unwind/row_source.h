@@ -3,15 +3,10 @@
 
 #include <optional>
 
+#include "symbolizer/code_extent.h"
 #include "symbolizer/unwind/row.h"
 
 namespace kiln::symbolizer {
-
-// Code that one record of unwind information covers: an FDE, a Go function, a stretch that rules were derived for.
-struct CodeExtent {
-  ElfAddress begin;
-  ElfAddress end;  // exclusive
-};
 
 // One origin of unwind rows in a file. Thread-compatible.
 class RowSource {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "symbolizer/unwind/go_pclntab.h"
+#include "symbolizer/go/go_pclntab.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -36,8 +36,10 @@ ElfBuilder Program(const PclntabBuilder& table, std::string code = std::string(0
 std::vector<std::pair<uint64_t, int32_t>> Depths(const GoPclntab& table, const GoFunction& function) {
   std::vector<std::pair<uint64_t, int32_t>> depths;
   EXPECT_TRUE(
-      table.VisitDepths(function, [&](ElfAddress end, int32_t bytes) { depths.emplace_back(end.value(), bytes); })
-          .ok());
+      table.VisitValues(function.extent, function.depths, [&](ElfAddress end, int32_t bytes) {
+          depths.emplace_back(end.value(), bytes);
+          return true;
+        }).ok());
   return depths;
 }
 
@@ -58,7 +60,7 @@ TEST_P(GoPclntabLayoutTest, ReadsFunctionsAndDepths) {
 
   const StatusOr<GoFunction> work = table->Read(1);
   ASSERT_TRUE(work.ok()) << work.status();
-  EXPECT_EQ(work->name, "main.work");
+  EXPECT_EQ(table->Name(work->name), "main.work");
   EXPECT_EQ(work->extent.begin, ElfAddress(kText + 0x20));
   EXPECT_EQ(work->extent.end, ElfAddress(kText + 0x40));
   EXPECT_THAT(Depths(*table, *work), ElementsAre(Pair(kText + 0x24, 0), Pair(kText + 0x28, 8),
@@ -80,7 +82,7 @@ TEST(GoPclntabTest, FindsTheTextByTheCallInGoexit) {
   const StatusOr<ElfFile> elf = Program(builder, code).Open();
   const StatusOr<GoPclntab> table = GoPclntab::Find(*elf);
   ASSERT_TRUE(table.ok()) << table.status();
-  EXPECT_EQ(table->Extent(0).begin, ElfAddress(kText + 0x800));
+  EXPECT_EQ(table->Extent(0)->begin, ElfAddress(kText + 0x800));
 }
 
 TEST(GoPclntabTest, RefusesATableWhoseTextIsNotFound) {
@@ -128,7 +130,8 @@ TEST(GoPclntabTest, EndsDepthsAtTheFunctionsEnd) {
   const StatusOr<ElfFile> elf = Program(builder).Open();
   const StatusOr<GoPclntab> table = GoPclntab::Find(*elf);
   int visited = 0;
-  const Status status = table->VisitDepths(*table->Read(1), [&](ElfAddress, int32_t) { ++visited; });
+  const GoFunction work = *table->Read(1);
+  const Status status = table->VisitValues(work.extent, work.depths, [&](ElfAddress, int32_t) { return ++visited > 0; });
   EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
   EXPECT_EQ(visited, 1);
 }
