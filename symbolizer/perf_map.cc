@@ -6,15 +6,17 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <span>
 #include <string>
 #include <utility>
-#include <vector>
 
-#include "symbolizer/demangle.h"
 #include "symbolizer/string_table.h"
 
 namespace kiln::symbolizer {
 namespace {
+
+// Holds the longest line that counts: a name, and two numbers.
+constexpr size_t kWindowBytes = 2 * kMaxSymbolNameBytes;
 
 // Takes a hexadecimal number, with or without 0x, and the blanks behind it.
 bool TakeHex(std::string_view& text, uint64_t& value) {
@@ -29,51 +31,88 @@ bool TakeHex(std::string_view& text, uint64_t& value) {
 
 }  // namespace
 
-StatusOr<PerfMap> PerfMap::Parse(std::string_view text) {
-  if (text.size() > kMaxPerfMapBytes) {
+StatusOr<PerfMap> PerfMap::Parse(std::string_view text, const PerfMapLimits& limits) {
+  if (text.size() > limits.max_file_bytes) {
     return Error(absl::StatusCode::kResourceExhausted, "a perf map of {} bytes; the limit is {}", text.size(),
-                 kMaxPerfMapBytes);
+                 limits.max_file_bytes);
   }
-  PerfMap map;
-  NamePool all_names;
-  std::vector<IntervalMap::Range> ranges;
-  for (size_t newline; (newline = text.find('\n')) != std::string_view::npos; text.remove_prefix(newline + 1)) {
-    std::string_view line = text.substr(0, newline);
-    if (line.ends_with('\r')) line.remove_suffix(1);
-    uint64_t start = 0;
-    uint64_t size = 0;
-    const bool good = TakeHex(line, start) && TakeHex(line, size) && size != 0 && start <= UINT64_MAX - size;
-    const uint32_t name = good ? all_names.Add(line.substr(0, kMaxSymbolNameBytes)) : 0;
-    if (name == 0) {
-      ++map.damaged_lines_;
-      continue;
-    }
-    ranges.push_back({.start = start, .end = start + size, .value = name});
-  }
-  map.size_ = ranges.size();
-  map.functions_ = NamedIntervals(ranges, all_names);
+  PerfMap map(limits);
+  KILN_RETURN_IF_ERROR(map.Take(text).status());
   return map;
 }
 
-StatusOr<PerfMap> PerfMap::Read(const File& file, size_t limit_bytes) {
+StatusOr<PerfMap> PerfMap::Read(const File& file, const PerfMapLimits& limits) {
+  PerfMap map(limits);
+  KILN_RETURN_IF_ERROR(map.Update(file));
+  return map;
+}
+
+bool PerfMap::TakeLine(std::string_view line) {
+  if (line.ends_with('\r')) line.remove_suffix(1);
+  uint64_t start = 0;
+  uint64_t size = 0;
+  const bool good =
+      TakeHex(line, start) && TakeHex(line, size) && code_.Add(start, size, line.substr(0, kMaxSymbolNameBytes));
+  ++(good ? size_ : damaged_lines_);
+  return good;
+}
+
+StatusOr<size_t> PerfMap::Take(std::string_view text) {
+  size_t taken = 0;
+  for (size_t newline; (newline = text.find('\n')) != std::string_view::npos; text.remove_prefix(newline + 1)) {
+    taken += newline + 1;
+    if (std::exchange(in_long_line_, false)) {
+      ++damaged_lines_;
+      continue;
+    }
+    if (TakeLine(text.substr(0, newline)) && code_.memory_bytes() > limits_.max_memory_bytes) {
+      return Error(absl::StatusCode::kResourceExhausted, "the names of a perf map take more than {} bytes",
+                   limits_.max_memory_bytes);
+    }
+  }
+  return taken;
+}
+
+bool PerfMap::WasReplaced(const File& file, uint64_t size) const {
+  if (size < read_) return true;
+  std::array<char, sizeof(tail_)> now{};
+  const auto bytes = std::as_writable_bytes(std::span(now)).first(tail_size_);
+  return !file.ReadAt(FileOffset(read_ - tail_size_), bytes).ok() || now != tail_;
+}
+
+Status PerfMap::Update(const File& file) {
   struct stat now {};
   if (::fstat(file.fd(), &now) != 0) return ErrnoError(errno, "cannot stat the perf map");
   const auto size = static_cast<uint64_t>(now.st_size);
-  if (size > limit_bytes) {
-    return Error(absl::StatusCode::kResourceExhausted, "a perf map of {} bytes; the limit is {}", size, limit_bytes);
+  if (WasReplaced(file, size)) *this = PerfMap(limits_);
+  if (!given_up_.ok()) return given_up_;
+  const uint64_t end = std::min(size, limits_.max_file_bytes);
+  std::string window;
+  while (read_ < end) {
+    window.resize(std::min<uint64_t>(end - read_, kWindowBytes));
+    const Status status = file.ReadAt(FileOffset(read_), std::as_writable_bytes(std::span(window)));
+    if (absl::IsOutOfRange(status)) return absl::OkStatus();  // cut meanwhile: what is there then is read next time
+    KILN_RETURN_IF_ERROR(status);
+    StatusOr<size_t> taken = Take(window);
+    if (!taken.ok()) return given_up_ = taken.status();
+    if (*taken == 0 && window.size() < kWindowBytes) break;  // the begin of a line, and perhaps of a long one
+    if (*taken == 0) {
+      in_long_line_ = true;
+      *taken = window.size();
+    }
+    read_ += *taken;
+    tail_ = {};
+    tail_size_ = std::min(*taken, tail_.size());
+    std::ranges::copy(std::string_view(window).substr(*taken - tail_size_, tail_size_), tail_.begin());
+    if (size_ == 0 && read_ >= kMaxNoise) {
+      return given_up_ = Error(absl::StatusCode::kDataLoss, "no line of a perf map in its first {} bytes", read_);
+    }
   }
-  std::string text(size, '\0');
-  KILN_RETURN_IF_ERROR(file.ReadAt(FileOffset(0), std::as_writable_bytes(std::span(text))));
-  return Parse(text);
-}
-
-Naming PerfMap::Lookup(ProcessAddress address) const {
-  const std::string_view name = functions_.Find(address.value());
-  if (name.empty()) return MissOf(Miss::kNotCovered);
-  if (IsMangled(name)) return NamingOf(name);
-  Naming naming;
-  naming.lines.push_back({.name = std::string(name)});
-  return naming;
+  if (size > limits_.max_file_bytes) {
+    return Error(absl::StatusCode::kResourceExhausted, "a perf map of {} bytes; the limit is {}", size,
+                 limits_.max_file_bytes);
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace kiln::symbolizer

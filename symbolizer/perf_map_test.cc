@@ -2,10 +2,13 @@
 #include "symbolizer/perf_map.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <fstream>
 #include <string>
 
 #include "base/file.h"
+#include "symbolizer/string_table.h"
 
 namespace kiln::symbolizer {
 namespace {
@@ -88,8 +91,117 @@ TEST(PerfMapTest, ForgetsTheNamesOfReplacedCode) {
   for (int i = 0; i < 10'000; ++i) text += fmt::format("1000 10 {}{}\n", std::string(100, 'x'), i);
   const auto map = PerfMap::Parse(text);
   ASSERT_TRUE(map.ok());
-  EXPECT_LT(map->memory_bytes(), 1000u);
+  EXPECT_LT(map->memory_bytes(), text.size() / 10);
   EXPECT_EQ(NameAt(*map, 0x1000), std::string(100, 'x') + "9999");
+}
+
+// A file that a test changes while it is open.
+class ChangingFile {
+ public:
+  ChangingFile() : path_(::testing::TempDir() + "/perf_map_test.map") {
+    ::unlink(path_.c_str());
+    Append("");
+  }
+  void Append(std::string_view text) { std::ofstream(path_, std::ios::app) << text; }
+  void Rewrite(std::string_view text) { std::ofstream(path_, std::ios::trunc) << text; }
+  void Resize(uint64_t size) { ASSERT_EQ(::truncate(path_.c_str(), static_cast<off_t>(size)), 0); }
+  File Open() { return *File::Open(path_); }
+
+ private:
+  std::string path_;
+};
+
+TEST(PerfMapTest, GoesOnWhereReadingEnded) {
+  ChangingFile changing;
+  const File file = changing.Open();
+  PerfMap map;
+  EXPECT_TRUE(map.Update(file).ok());
+  changing.Append("1000 10 foo\n2000 10 ba");
+  EXPECT_TRUE(map.Update(file).ok());
+  EXPECT_EQ(NameAt(map, 0x1000), "foo");
+  EXPECT_EQ(NameAt(map, 0x2000), "");
+  EXPECT_EQ(map.read_bytes(), 12u);
+  changing.Append("r\n1000 10 again\n");
+  EXPECT_TRUE(map.Update(file).ok());
+  EXPECT_EQ(NameAt(map, 0x1000), "again");
+  EXPECT_EQ(NameAt(map, 0x2000), "bar");
+  EXPECT_EQ(map.size(), 3u);
+  EXPECT_EQ(map.damaged_lines(), 0u);
+}
+
+TEST(PerfMapTest, AFileThatIsWrittenAnewIsReadFromItsBegin) {
+  ChangingFile changing;
+  const File file = changing.Open();
+  PerfMap map;
+  changing.Append("1000 10 foo\n2000 10 bar\n");
+  ASSERT_TRUE(map.Update(file).ok());
+  changing.Rewrite("3000 10 shorter\n");
+  ASSERT_TRUE(map.Update(file).ok());
+  EXPECT_EQ(NameAt(map, 0x1000), "");
+  EXPECT_EQ(NameAt(map, 0x3000), "shorter");
+  changing.Rewrite("4000 10 longer\n5000 10 than it was before\n");
+  ASSERT_TRUE(map.Update(file).ok());
+  EXPECT_EQ(NameAt(map, 0x3000), "");
+  EXPECT_EQ(NameAt(map, 0x4000), "longer");
+  EXPECT_EQ(map.size(), 2u);
+  changing.Resize(0);
+  ASSERT_TRUE(map.Update(file).ok());
+  EXPECT_EQ(map.size(), 0u);
+}
+
+TEST(PerfMapTest, AFileOfSomethingElseIsGivenUpSoon) {
+  ChangingFile changing;
+  changing.Resize(uint64_t{8} << 30);  // sparse
+  const File file = changing.Open();
+  PerfMap map;
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(map.Update(file).code(), absl::StatusCode::kDataLoss);
+  EXPECT_LT(map.read_bytes(), 2 * PerfMap::kMaxNoise);
+  EXPECT_LT(map.memory_bytes(), 1000u);
+  changing.Rewrite("1000 10 foo\n");
+  EXPECT_TRUE(map.Update(file).ok());
+  EXPECT_EQ(NameAt(map, 0x1000), "foo");
+}
+
+TEST(PerfMapTest, WhatWasReadBeforeALimitStays) {
+  ChangingFile changing;
+  changing.Append("1000 10 foo\n2000 10 bar\n");
+  const File file = changing.Open();
+  PerfMap map({.max_file_bytes = 15});
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(map.Update(file).code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(NameAt(map, 0x1000), "foo");
+  EXPECT_EQ(NameAt(map, 0x2000), "");
+}
+
+TEST(PerfMapTest, MemoryHasALimit) {
+  ChangingFile changing;
+  std::string text;
+  for (int i = 0; i < 10'000; ++i) text += fmt::format("{:x}0 10 {}\n", i, std::string(100, 'x'));
+  changing.Append(text);
+  const File file = changing.Open();
+  PerfMap map({.max_memory_bytes = 100'000});
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(map.Update(file).code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_LT(map.memory_bytes(), 200'000u);
+  EXPECT_NE(NameAt(map, 0x10), "");
+}
+
+TEST(PerfMapTest, LongLinesArePassedOver) {
+  ChangingFile changing;
+  const std::string name(kMaxSymbolNameBytes, 'n');
+  changing.Append("1000 10 first\n2000 10 " + std::string(1'000'000, 'x') + "\n3000 10 " + name + name.substr(0, 99) +
+                  "\n4000 10 last\n5000 10 " + std::string(500'000, 'y'));
+  const File file = changing.Open();
+  PerfMap map;
+  ASSERT_TRUE(map.Update(file).ok());
+  EXPECT_EQ(map.damaged_lines(), 1u);
+  EXPECT_EQ(NameAt(map, 0x1000), "first");
+  EXPECT_EQ(NameAt(map, 0x2000), "");
+  EXPECT_EQ(NameAt(map, 0x3000), name);
+  EXPECT_EQ(NameAt(map, 0x4000), "last");
+  changing.Append("\n6000 10 next\n");
+  ASSERT_TRUE(map.Update(file).ok());
+  EXPECT_EQ(map.damaged_lines(), 2u);
+  EXPECT_EQ(NameAt(map, 0x5000), "");
+  EXPECT_EQ(NameAt(map, 0x6000), "next");
 }
 
 TEST(PerfMapTest, ReadsWhatTheFileHasNow) {
@@ -98,7 +210,7 @@ TEST(PerfMapTest, ReadsWhatTheFileHasNow) {
   const StatusOr<File> file = File::Open(path);
   ASSERT_TRUE(file.ok());
   EXPECT_EQ(NameAt(*PerfMap::Read(*file), 0x1000), "foo");
-  EXPECT_EQ(PerfMap::Read(*file, 11).status().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(PerfMap::Read(*file, {.max_file_bytes = 11}).status().code(), absl::StatusCode::kResourceExhausted);
   FILE* writer = std::fopen(path.c_str(), "a");
   std::fputs("2000 10 bar\n", writer);
   std::fclose(writer);

@@ -19,6 +19,12 @@ std::string_view MissName(Miss miss) {
     case Miss::kNoPerfMap: return "no perf map";
     case Miss::kKernelSymbolsHidden: return "kernel symbols are hidden";
     case Miss::kTooManyFiles: return "too many open files (ulimit -n)";
+    case Miss::kJitFileNoFile: return "perf map or jitdump is no regular file";
+    case Miss::kJitFileForeign: return "perf map or jitdump is another user's or process's";
+    case Miss::kJitFileOld: return "perf map is older than the process";
+    case Miss::kJitFileUnreadable: return "perf map or jitdump is unreadable";
+    case Miss::kJitFileTooLarge: return "perf map or jitdump is too large";
+    case Miss::kJitFileDamaged: return "perf map or jitdump is damaged";
   }
   return "unknown reason";
 }

@@ -34,11 +34,18 @@ enum class Miss : uint8_t {
   kTooLarge,             // a table is beyond the limit that protects kiln's memory
   kNoSymbols,            // stripped: the file names no function
   kNotCovered,           // the file, or the perf map, has symbols but none at this address
-  kNoPerfMap,            // code made at run time, and the process wrote no usable perf map
+  kNoPerfMap,            // code made at run time, and the process wrote neither perf map nor jitdump
   kKernelSymbolsHidden,  // the kernel shows its addresses as 0 (kptr_restrict)
   kTooManyFiles,         // no file descriptor was left to keep the file open
+  // Of code made at run time, whose perf map or jitdump is there, but
+  kJitFileNoFile,      // is a pipe, a device, a folder
+  kJitFileForeign,     // belongs to another user, or tells of another process
+  kJitFileOld,         // was last written before the process began: it is an earlier one's
+  kJitFileUnreadable,  // can't be opened or read: permissions, a symbolic link that leads nowhere, I/O error
+  kJitFileTooLarge,    // is beyond the limits that protect kiln's memory and time
+  kJitFileDamaged,     // is something else, of another machine, or contradicts itself
 };
-inline constexpr int kMissCount = static_cast<int>(Miss::kTooManyFiles) + 1;
+inline constexpr int kMissCount = static_cast<int>(Miss::kJitFileDamaged) + 1;
 
 // Short text for people, e.g. "file is stripped". Never empty.
 std::string_view MissName(Miss miss);
