@@ -3,104 +3,127 @@
 
 #include <sys/mman.h>
 
+#include <filesystem>
+#include <mutex>
 #include <optional>
 #include <utility>
 
-#include "symbolizer/debug_file.h"
+#include "symbolizer/debug_files.h"
 #include "symbolizer/index/index_builder.h"
-#include "symbolizer/index/line_index.h"
-#include "symbolizer/symbol_table.h"
+#include "symbolizer/name_sources.h"
+#include "symbolizer/plt_symbols.h"
 
 namespace kiln::symbolizer {
 namespace {
 
 class Symbolizer final : public FileSymbolizer {
  public:
-  explicit Symbolizer(ElfFile elf) : elf_(std::move(elf)) {}
+  Symbolizer(ElfFile elf, DebugPlaces places) : elf_(std::move(elf)), places_(std::move(places)) {}
 
-  void FindFiles(const std::string& path, const FileSymbolizerOptions& options) {
-    debug_ = FindDebugFile(elf_, path, options.roots);
-    if (debug_) debug_path_ = debug_->path;
-  }
-
-  void ReadSymbols() {
-    auto table = SymbolTable::Read(elf_);
-    if (table.ok())
-      symbols_ = *std::move(table);
-    else
-      symbols_miss_ = MissFromStatus(table.status());
-    if (!debug_) return;
-    auto debug = SymbolTable::Read(debug_->elf);
-    if (debug.ok()) debug_symbols_ = *std::move(debug);
-  }
-
-  void ReadDebugInfo() {
-    const Status status = BuildIndex();
-    if (!status.ok()) note_ = fmt::format("no lines: {}", Message(status));
+  void Read(bool debug_info) {
+    files_ = FindDebugFiles(elf_, places_);
+    if (files_.debug) debug_path_ = files_.debug->path;
+    ReadSymbols();
+    if (auto go = GoNames::Find(elf_); go.ok()) go_ = *std::move(go);
+    if (!debug_info) return;
+    if (const Status status = BuildIndex(); !status.ok()) note_ = Message(status);
   }
 
   Naming Lookup(ElfAddress address) const override {
-    return Combine(index_ ? &*index_ : nullptr, address, [&] {
-      std::string_view name = symbols_.LookupRaw(address);
-      return name.empty() ? debug_symbols_.LookupRaw(address) : name;
-    });
+    const NameSources sources{.go = go_ ? &*go_ : nullptr,
+                              .lines = index_ ? &*index_ : nullptr,
+                              .symbols = symbols_ ? &*symbols_ : nullptr,
+                              .symbols_miss = symbols_miss_};
+    if (!go_) return NameCode(sources, address);
+    const std::lock_guard lock(go_mutex_);
+    return NameCode(sources, address);
   }
   const ElfFile& elf() const override { return elf_; }
   const std::string& debug_path() const override { return debug_path_; }
   const std::string& note() const override { return note_; }
 
  private:
+  void ReadSymbols() {
+    std::vector<const ElfFile*> files{&elf_};
+    if (files_.debug) files.push_back(&files_.debug->elf);
+    const std::vector<PltStub> stubs = ReadPltStubs(elf_);
+    auto symbols = SymbolTable::Read({.files = files, .stubs = stubs});
+    if (symbols.ok()) {
+      symbols_ = *std::move(symbols);
+    } else {
+      symbols_miss_ = MissFromStatus(symbols.status());
+    }
+  }
+
   Status BuildIndex() {
+    const ElfFile* const info = files_.InfoOf(elf_);
+    if (info == nullptr) {
+      if (go_) return absl::OkStatus();
+      return Error(absl::StatusCode::kNotFound, "no debug information: the file has none, and of a separate file: {}{}",
+                   DebugMissName(files_.debug_miss),
+                   files_.passed_over.empty() ? "" : fmt::format(" ({})", files_.passed_over));
+    }
     const UniqueFd fd(::memfd_create("kiln-index", MFD_CLOEXEC));
     if (!fd.valid()) return ErrnoError(errno, "cannot make a file in memory");
-    const IndexInput input{.code = &elf_, .debug = debug_ ? &debug_->elf : &elf_};
+    const IndexInput input{.code = &elf_,
+                           .debug = info,
+                           .supplementary = files_.supplementary ? &files_.supplementary->elf : nullptr,
+                           .package = files_.package ? &files_.package->elf : nullptr,
+                           .open_dwo = [this](const dwarf::DwoReference& dwo) -> std::optional<ElfFile> {
+                             auto file = std::move(FindDwoFile(elf_, dwo.comp_dir, dwo.name, places_).file);
+                             return file ? std::optional(std::move(file->elf)) : std::nullopt;
+                           }};
     KILN_RETURN_IF_ERROR(BuildLineIndex(input, {}, fd.get()));
     KILN_ASSIGN_OR_RETURN(const File file, File::Open(fmt::format("/proc/self/fd/{}", fd.get())));
     KILN_ASSIGN_OR_RETURN(index_, LineIndex::Open(file));
+    const LineIndexHeader& header = index_->header();
+    if (files_.supplementary_miss != DebugMiss::kNone) {
+      note_ = fmt::format("some names are missing: the file of .gnu_debugaltlink: {}",
+                          DebugMissName(files_.supplementary_miss));
+    } else if (header.missing_units != 0) {
+      note_ = fmt::format("some functions are missing: {} of {} units are split, and their .dwo files were not found",
+                          header.missing_units, header.units);
+    } else if (header.damaged_units != 0) {
+      note_ = fmt::format("{} of {} units of debug information are damaged", header.damaged_units, header.units);
+    }
     return absl::OkStatus();
   }
 
-  template <typename Symbol>
-  Naming Combine(const LineIndex* index, ElfAddress address, Symbol symbol) const {
-    Naming naming;
-    std::vector<LineIndex::Line> lines;
-    if (index != nullptr) index->Lookup(address, lines);
-    for (const LineIndex::Line& line : lines) {
-      std::string_view name = line.function;
-      if (name.empty()) name = symbol();
-      if (name.empty()) continue;
-      SourceLine named = std::move(NamingOf(name).lines.front());
-      named.file = line.file;
-      named.line = line.line;
-      named.column = line.column;
-      named.start_line = line.start_line;
-      naming.lines.push_back(std::move(named));
-    }
-    if (!naming.lines.empty()) return naming;
-    if (const std::string_view name = symbol(); !name.empty()) return NamingOf(name);
-    return MissOf(symbols_miss_ != Miss::kNone ? symbols_miss_ : symbols_.Lookup(address).miss);
-  }
-
   ElfFile elf_;
-  std::optional<DebugFile> debug_;
+  DebugPlaces places_;
+  DebugFiles files_;
   std::string debug_path_;
   std::string note_;
-  SymbolTable symbols_;
-  SymbolTable debug_symbols_;
+  std::optional<SymbolTable> symbols_;
   Miss symbols_miss_ = Miss::kNone;
   std::optional<LineIndex> index_;
+  mutable std::mutex go_mutex_;  // Go's table is read through windows
+  std::optional<GoNames> go_;
 };
+
+// The folders of debug files are named by absolute paths.
+std::string AbsolutePath(const std::string& path) {
+  std::error_code error;
+  const auto absolute = std::filesystem::canonical(path, error);
+  return error ? path : absolute.string();
+}
 
 }  // namespace
 
 StatusOr<std::unique_ptr<const FileSymbolizer>> FileSymbolizer::Open(const std::string& path,
                                                                      const FileSymbolizerOptions& options) {
   KILN_ASSIGN_OR_RETURN(File file, File::Open(path));
-  KILN_ASSIGN_OR_RETURN(ElfFile elf, ElfFile::Open(std::move(file)));
-  auto symbolizer = std::make_unique<Symbolizer>(std::move(elf));
-  symbolizer->FindFiles(options.path.empty() ? path : options.path, options);
-  symbolizer->ReadSymbols();
-  if (options.debug_info) symbolizer->ReadDebugInfo();
+  StatusOr<ElfFile> elf = ElfFile::Open(std::move(file));
+  if (absl::IsUnimplemented(elf.status())) {
+    // An object file that was not linked, as kernel modules are.
+    KILN_ASSIGN_OR_RETURN(file, File::Open(path));
+    elf = ElfFile::OpenRelocatable(std::move(file));
+  }
+  KILN_RETURN_IF_ERROR(elf.status());
+  const std::string place = options.path.empty() ? AbsolutePath(path) : options.path;
+  auto symbolizer = std::make_unique<Symbolizer>(
+      *std::move(elf), DebugPlaces{.path = place, .roots = options.roots, .debug_folders = options.debug_folders});
+  symbolizer->Read(options.debug_info);
   return symbolizer;
 }
 
