@@ -43,7 +43,9 @@ void Namer::BeginWindow(const Window& window) {
   for (auto& [id, of_object] : addresses) {
     Object& object = objects_[id];
     object.used_in = window_;
-    object.names.Prepare(*window.objects.at(id), std::move(of_object));
+    const std::shared_ptr<const ObjectFile>& file = window.objects.at(id);
+    auto index = indexes_ == nullptr ? nullptr : indexes_->Get(id, file).index;
+    object.names.Prepare(*file, std::move(of_object), std::move(index));
   }
 }
 
@@ -129,7 +131,7 @@ NamedFrame Namer::NameObject(const Window& window, const Frame& frame) {
   object.used_in = window_;
   const ObjectNames::Found found = object.names.Find(file, address);
   named.miss = found.miss;
-  if (found.line != nullptr) named.lines.push_back(*found.line);
+  for (const symbolizer::SourceLine* line : found.lines) named.lines.push_back(*line);
   return named;
 }
 

@@ -14,6 +14,7 @@
 
 #include "agent/flush/object_names.h"
 #include "agent/session/window.h"
+#include "agent/symbols/line_indexes.h"
 #include "profile/frame_type.h"
 #include "symbolizer/kernel_symbols.h"
 #include "symbolizer/perf_map.h"
@@ -37,7 +38,9 @@ struct NamedFrame {
 class Namer {
  public:
   static constexpr size_t kDefaultCacheBytes = size_t{24} << 20;
-  explicit Namer(size_t cache_bytes = kDefaultCacheBytes) : cache_bytes_(cache_bytes) {}
+  // `indexes` must live longer; nullptr = names alone.
+  explicit Namer(size_t cache_bytes = kDefaultCacheBytes, LineIndexes* indexes = nullptr)
+      : cache_bytes_(cache_bytes), indexes_(indexes) {}
 
   // Before the frames of a window: looks up those that are not known yet, and takes in which kernel code came and went
   // meanwhile.
@@ -74,6 +77,7 @@ class Namer {
   void TakeInKernelSymbols(const Window& window);
 
   size_t cache_bytes_;
+  LineIndexes* indexes_;
   uint64_t window_ = 0;  // counts them
   absl::node_hash_map<ObjectId, Object> objects_;
   absl::flat_hash_map<FileIdentity, PerfMapFile> perf_maps_;

@@ -1,55 +1,105 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/flush/object_names.h"
 
-#include <algorithm>
+#include <elf.h>
 
+#include <algorithm>
+#include <limits>
+#include <optional>
+#include <utility>
+
+#include "symbolizer/debug_files.h"
+#include "symbolizer/name_sources.h"
+#include "symbolizer/plt_symbols.h"
 #include "symbolizer/symbol_table.h"
 
 namespace kiln::agent {
 
+using symbolizer::GoNames;
 using symbolizer::Miss;
+using symbolizer::NameSources;
+using symbolizer::Naming;
+using symbolizer::SourceLine;
 using symbolizer::SymbolTable;
 
-ObjectNames::Found ObjectNames::Find(const ObjectFile& file, ElfAddress address) {
-  if (!file.elf) return {.line = nullptr, .miss = file.miss};  // and not kept: the file may be found later
-  auto known = addresses_.find(address.value());
-  if (known == addresses_.end()) {
-    Prepare(file, {address.value()});
-    known = addresses_.find(address.value());
+namespace {
+
+// The symbols at `addresses`, of as few files as will do: this runs for each window's new addresses.
+StatusOr<SymbolTable> ReadSymbols(const ObjectFile& file, std::span<const uint64_t> addresses) {
+  const symbolizer::ElfFile& elf = *file.elf;
+  std::vector<const symbolizer::ElfFile*> files{&elf};
+  std::optional<symbolizer::ElfFile> mini;
+  symbolizer::DebugFiles debug;
+  if (elf.FindSectionOfType(SHT_SYMTAB) == nullptr) {
+    debug = symbolizer::FindDebugFiles(
+        elf, {.path = file.path, .roots = {fmt::format("/proc/{}/root", file.seen_in.value), "/"}});
+    if (debug.debug) files.push_back(&debug.debug->elf);
   }
-  const auto [line, miss] = known->second;
-  return {.line = line == kNone ? nullptr : &lines_[line], .miss = miss};
+  StatusOr<SymbolTable> symbols = SymbolTable::ReadFor({.files = files}, addresses);
+  if (!symbols.ok()) return symbols;
+  // Stubs are found by decoding them all.
+  const auto is_unnamed = [&](uint64_t address) { return symbols->LookupRaw(ElfAddress(address)).empty(); };
+  if (std::ranges::none_of(addresses, is_unnamed)) return symbols;
+  const std::vector<symbolizer::PltStub> stubs = symbolizer::ReadPltStubs(elf);
+  if (stubs.empty()) return symbols;
+  return SymbolTable::ReadFor({.files = files, .stubs = stubs}, addresses);
 }
 
-void ObjectNames::Prepare(const ObjectFile& file, std::vector<uint64_t> addresses) {
+}  // namespace
+
+ObjectNames::Found ObjectNames::Find(const ObjectFile& file, ElfAddress address) {
+  if (!file.elf) return {.lines = {}, .miss = file.miss};  // and not kept: the file may be found later
+  auto known = addresses_.find(address.value());
+  if (known == addresses_.end()) {
+    Prepare(file, {address.value()}, index_);
+    known = addresses_.find(address.value());
+  }
+  Found found{.lines = {}, .miss = known->second.miss};
+  for (uint32_t i = 0; i < known->second.count; ++i) found.lines.push_back(&lines_[places_[known->second.first + i]]);
+  return found;
+}
+
+void ObjectNames::Prepare(const ObjectFile& file, std::vector<uint64_t> addresses,
+                          std::shared_ptr<const symbolizer::LineIndex> index) {
   if (!file.elf) return;
+  if (index != nullptr && index_ == nullptr) {
+    *this = ObjectNames();
+    index_ = std::move(index);
+  }
   std::erase_if(addresses, [this](uint64_t address) { return addresses_.contains(address); });
   if (addresses.empty()) return;
   std::ranges::sort(addresses);
   const auto doubles = std::ranges::unique(addresses);
   addresses.erase(doubles.begin(), doubles.end());
-  StatusOr<SymbolTable> table = absl::UnknownError("not read");
-  if (file_miss_ == Miss::kNone) {
-    table = SymbolTable::ReadFor(*file.elf, addresses);
-    if (!table.ok()) file_miss_ = symbolizer::MissFromStatus(table.status());
-  }
+
+  const StatusOr<SymbolTable> symbols = ReadSymbols(file, addresses);
+  const StatusOr<GoNames> go = GoNames::Find(*file.elf);
+  const NameSources sources{.go = go.ok() ? &*go : nullptr,
+                            .lines = index_.get(),
+                            .symbols = symbols.ok() ? &*symbols : nullptr,
+                            .symbols_miss = symbols.ok() ? Miss::kNone : symbolizer::MissFromStatus(symbols.status())};
   for (const uint64_t address : addresses) {
-    Known& known = addresses_[address] = {.line = kNone, .miss = file_miss_};
-    if (file_miss_ != Miss::kNone) continue;
-    if (const std::string_view symbol = table->LookupRaw(ElfAddress(address)); !symbol.empty()) {
-      known.line = LineOf(symbol);
-    } else {
-      known.miss = table->Lookup(ElfAddress(address)).miss;
-    }
+    addresses_[address] = Remember(symbolizer::NameCode(sources, ElfAddress(address)));
   }
 }
 
-uint32_t ObjectNames::LineOf(std::string_view symbol) {
-  if (const auto found = line_of_symbol_.find(symbol); found != line_of_symbol_.end()) return found->second;
+ObjectNames::Known ObjectNames::Remember(Naming naming) {
+  Known known{.first = static_cast<uint32_t>(places_.size()), .count = 0, .miss = naming.miss};
+  for (SourceLine& line : naming.lines) {
+    if (known.count == std::numeric_limits<uint16_t>::max()) break;
+    places_.push_back(Intern(std::move(line)));
+    ++known.count;
+  }
+  return known;
+}
+
+uint32_t ObjectNames::Intern(SourceLine line) {
+  if (const auto found = known_lines_.find(&line); found != known_lines_.end()) return found->second;
   const auto index = static_cast<uint32_t>(lines_.size());
-  const auto& line = lines_.emplace_back(symbolizer::NamingOf(symbol).lines.front());
-  const auto entry = line_of_symbol_.emplace(line.system_name.empty() ? line.name : line.system_name, index);
-  bytes_ += sizeof(line) + line.name.capacity() + line.system_name.capacity() + sizeof(*entry.first);
+  const SourceLine& kept = lines_.emplace_back(std::move(line));
+  known_lines_.emplace(&kept, index);
+  bytes_ += sizeof(kept) + kept.name.capacity() + kept.system_name.capacity() + kept.file.capacity() + sizeof(&kept) +
+            sizeof(index) + 1;
   return index;
 }
 

@@ -6,10 +6,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <string_view>
 #include <vector>
 
 #include "agent/process/object_files.h"
+#include "symbolizer/index/line_index.h"
 #include "symbolizer/symbol.h"
 
 namespace kiln::agent {
@@ -19,32 +21,47 @@ namespace kiln::agent {
 class ObjectNames {
  public:
   struct Found {
-    const symbolizer::SourceLine* line;  // nullptr = none. Stays as long as this object
-    symbolizer::Miss miss;               // why
+    std::vector<const symbolizer::SourceLine*> lines;  // innermost first; empty = none. They stay until Prepare
+    symbolizer::Miss miss;                             // why
   };
   // `file` must be the same each time. An address that Prepare was not told of costs a look through the whole file.
   Found Find(const ObjectFile& file, ElfAddress address);
 
-  // Looks up all of these that are not known yet, at once. In any order, perhaps more than once.
-  void Prepare(const ObjectFile& file, std::vector<uint64_t> addresses);
+  // Looks up all of these that are not known yet, at once. In any order, perhaps more than once. With a line index that
+  // was not there before, all is looked up again that anybody asks for.
+  void Prepare(const ObjectFile& file, std::vector<uint64_t> addresses,
+               std::shared_ptr<const symbolizer::LineIndex> index = nullptr);
 
-  size_t memory_bytes() const { return bytes_ + addresses_.capacity() * kAddressBytes; }
+  size_t memory_bytes() const {
+    return bytes_ + addresses_.capacity() * kAddressBytes + places_.capacity() * sizeof(places_[0]);
+  }
 
  private:
   struct Known {
-    uint32_t line;  // in lines_, or kNone
+    uint32_t first;  // in places_
+    uint16_t count;
     symbolizer::Miss miss;
   };
-  static constexpr uint32_t kNone = ~uint32_t{0};
   static constexpr size_t kAddressBytes = sizeof(uint64_t) + sizeof(Known) + 1;
 
-  uint32_t LineOf(std::string_view symbol);
+  Known Remember(symbolizer::Naming naming);
+  uint32_t Intern(symbolizer::SourceLine line);
 
   symbolizer::Miss file_miss_ = symbolizer::Miss::kNone;  // why there can't be any name
+  std::shared_ptr<const symbolizer::LineIndex> index_;
   absl::flat_hash_map<uint64_t, Known> addresses_;
+  std::vector<uint32_t> places_;  // of all addresses, one after the other: indices in lines_
   std::deque<symbolizer::SourceLine> lines_;
-  // By the symbol's name, which its line has: most functions have several frames, and demangling is what naming costs.
-  absl::flat_hash_map<std::string_view, uint32_t> line_of_symbol_;
+  // Most lines are part of several frames.
+  struct LineHash {
+    size_t operator()(const symbolizer::SourceLine* line) const {
+      return absl::HashOf(line->name, line->system_name, line->file, line->line, line->column);
+    }
+  };
+  struct LineEqual {
+    bool operator()(const symbolizer::SourceLine* a, const symbolizer::SourceLine* b) const { return *a == *b; }
+  };
+  absl::flat_hash_map<const symbolizer::SourceLine*, uint32_t, LineHash, LineEqual> known_lines_;
   size_t bytes_ = 0;
 };
 

@@ -75,6 +75,7 @@ ObjectId ObjectFiles::Find(const Process& process, const Mapping& mapping,
   if (!added && !is_missing) return id;
   auto object = std::make_shared<ObjectFile>();
   object->path = mapping.path;
+  object->seen_in = process.pid;
   if (is_vdso) {
     vdso_ = id;
     if (auto elf = symbolizer::ReadVdso(); elf.ok()) {

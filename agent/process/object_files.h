@@ -33,6 +33,7 @@ struct ObjectId {
 struct ObjectFile {
   std::string path;      // as the first process that had it sees it
   std::string build_id;  // lower-case hex, "" if none
+  Pid seen_in;           // that process; it may be gone
   // Kept open, so that its names can be read after the last process is gone and the name deleted.
   std::optional<symbolizer::ElfFile> elf;
   symbolizer::Miss miss = symbolizer::Miss::kNone;  // why there is no `elf`

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+// Stage two of naming: line indexes of the object files that samples were taken in. Asked for by the namer, made in the
+// background one after the other, from then on there. Who names never waits, unless it asks to (AwaitIdle).
+#pragma once
+
+#include <absl/container/flat_hash_map.h>
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "agent/process/object_files.h"
+#include "agent/symbols/index_cache.h"
+#include "symbolizer/index/line_index.h"
+
+namespace kiln::agent {
+
+enum class IndexState : uint8_t {
+  kOff,          // not wanted
+  kWaiting,      // asked for, or being made
+  kReady,        // there
+  kNotNeeded,    // the file names its code itself: Go
+  kNoDebugInfo,  // neither it nor any debug file that was found has some
+  kTooLarge,     // memory, time or disk that it may take were not enough
+  kDamaged,      // can't be read
+  kFailed,       // something else went wrong: see the message
+};
+inline constexpr int kIndexStateCount = static_cast<int>(IndexState::kFailed) + 1;
+// Short text for people, e.g. "no debug information found".
+std::string_view IndexStateName(IndexState state);
+
+struct LineIndexOptions {
+  bool enabled = true;
+  // For indexes; "" = nowhere, they are kept in memory.
+  std::string cache_folder = {};
+  uint64_t cache_bytes = kDefaultIndexCacheBytes;
+  // Memory of the process that makes an index.
+  uint64_t memory_bytes = uint64_t{512} << 20;
+  std::chrono::seconds timeout{600};
+  // Folders with debug files, asked before the file's own place (symbolizer/debug_file.h).
+  std::vector<std::string> debug_folders = {};
+  // Makes indexes only when nothing else wants the CPU.
+  bool idle = true;
+  // Indexes that stay open, though unused: each is mapped, with what was looked at in memory.
+  size_t max_open = 256;
+};
+
+// Thread-safe.
+class LineIndexes {
+ public:
+  explicit LineIndexes(LineIndexOptions options);
+  // What is under way is given up.
+  ~LineIndexes();
+
+  struct Answer {
+    std::shared_ptr<const symbolizer::LineIndex> index;  // nullptr unless kReady
+    IndexState state;
+  };
+  // The index of `file`, which is `id` in every call; what is not known yet is asked for. A state that something may
+  // change (no debug information) is looked at again after some minutes.
+  Answer Get(ObjectId id, const std::shared_ptr<const ObjectFile>& file);
+
+  // Blocks until all that was asked for is decided; false if that took longer than `timeout`, or `stop` said so.
+  bool AwaitIdle(std::chrono::nanoseconds timeout, const std::function<bool()>& stop = {});
+
+  struct Status {
+    std::array<uint64_t, kIndexStateCount> files{};  // by state
+    IndexCache::Counts cache;
+    uint64_t made = 0;
+    double made_seconds = 0;  // of the clock
+    uint64_t made_debug_bytes = 0;
+    std::string now;  // the file whose index is being made; "" = none
+    // Files whose index could not be made, with the reason; the last ones, at most 16.
+    std::vector<std::string> problems;
+  };
+  Status status() const;
+
+ private:
+  struct Entry {
+    IndexState state = IndexState::kWaiting;
+    std::shared_ptr<const symbolizer::LineIndex> index;
+    uint64_t decided_ns = 0;
+    uint64_t used_ns = 0;
+  };
+  struct Request {
+    ObjectId id;
+    std::shared_ptr<const ObjectFile> file;
+  };
+  struct Outcome {
+    IndexState state;
+    std::shared_ptr<const symbolizer::LineIndex> index;
+    std::string problem;
+  };
+  void Run();
+  Outcome Make(const ObjectFile& file);
+  void ForgetOldest();
+
+  const LineIndexOptions options_;
+  IndexCache cache_;  // the worker's thread only
+
+  mutable std::mutex mutex_;
+  std::condition_variable work_;
+  std::condition_variable idle_;
+  absl::flat_hash_map<ObjectId, Entry> entries_;
+  std::deque<Request> requests_;
+  Status status_;
+  bool busy_ = false;
+  std::atomic<bool> stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace kiln::agent
