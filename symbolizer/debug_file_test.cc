@@ -9,6 +9,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <set>
 
 #include "symbolizer/testing/elf_builder.h"
 
@@ -164,6 +165,258 @@ TEST_F(DebugFileTest, RefusesWhatIsNoRegularFile) {
   std::filesystem::create_directories(root_ + "/opt/app");
   ASSERT_EQ(::mkfifo((root_ + "/opt/app/p.debug").c_str(), 0600), 0);
   EXPECT_EQ(Find(Program("", DebugLinkBytes("p.debug", 0))), "");
+}
+
+// The reason of each miss.
+
+class DebugMissTest : public DebugFileTest {
+ protected:
+  DebugSearch Search(const ElfFile& elf, const std::string& path = "/opt/app/program") const {
+    return FindDebugFile(elf, {.path = path, .roots = {root_}});
+  }
+  DebugMiss MissOf(const ElfFile& elf, const std::string& path = "/opt/app/program") const {
+    return Search(elf, path).miss;
+  }
+};
+
+TEST_F(DebugMissTest, TellsThatThereIsNothingToGoBy) {
+  EXPECT_EQ(MissOf(Program("", "")), DebugMiss::kNothingToGoBy);
+  EXPECT_EQ(MissOf(Program("", DebugLinkBytes("../p", 1))), DebugMiss::kNothingToGoBy);
+}
+
+TEST_F(DebugMissTest, TellsThatThereIsNone) {
+  EXPECT_EQ(MissOf(Program(kId, "")), DebugMiss::kNotFound);
+  EXPECT_EQ(Search(Program(kId, "")).passed_over, "");
+  EXPECT_EQ(FindDebugFile(Program(kId, ""), {.roots = {folder_ + "/gone"}}).miss, DebugMiss::kNotFound)
+      << "the root of a process that has exited";
+}
+
+TEST_F(DebugMissTest, TellsWhatWasPassedOver) {
+  Write(kIdPath, DebugImage("another!"));
+  const DebugSearch search = Search(Program(kId, ""));
+  EXPECT_EQ(search.miss, DebugMiss::kBuildIdDiffers);
+  EXPECT_EQ(search.passed_over, root_ + kIdPath);
+}
+
+TEST_F(DebugMissTest, TellsWhyAFileWasPassedOver) {
+  const std::string image = DebugImage(kId);
+  std::string narrow = image, big_endian = image;
+  narrow[EI_CLASS] = ELFCLASS32;
+  big_endian[EI_DATA] = ELFDATA2MSB;
+  ElfBuilder many;
+  many.patch_header = [](Elf64_Ehdr& header) { header.e_phnum = kMaxSegments + 1; };
+  const struct {
+    std::string what;
+    std::string image;
+    DebugMiss miss;
+  } kCases[] = {
+      {"text", "text", DebugMiss::kNotElf},
+      {"empty", "", DebugMiss::kNotElf},
+      {"another machine", DebugImage(kId, EM_AARCH64), DebugMiss::kWrongKind},
+      {"32 bits", narrow, DebugMiss::kWrongKind},
+      {"big endian", big_endian, DebugMiss::kWrongKind},
+      {"cut in its header", image.substr(0, 40), DebugMiss::kDamaged},
+      {"cut in its program headers", image.substr(0, sizeof(Elf64_Ehdr) + 8), DebugMiss::kDamaged},
+      {"too many segments", many.Build(), DebugMiss::kTooLarge},
+      {"without a build id", DebugImage(""), DebugMiss::kBuildIdDiffers},
+  };
+  for (const auto& c : kCases) {
+    Write(kIdPath, c.image);
+    EXPECT_EQ(MissOf(Program(kId, "")), c.miss) << c.what;
+  }
+}
+
+TEST_F(DebugMissTest, NeverMisnamesATruncatedFile) {
+  const std::string image = DebugImage(kId);
+  for (size_t size = 0; size < image.size(); ++size) {
+    Write(kIdPath, image.substr(0, size));
+    const DebugSearch search = Search(Program(kId, ""));
+    if (search.file) {  // what was cut off are the section headers: it has its build id, and no sections
+      EXPECT_EQ(search.file->elf.build_id(), Program(kId, "").build_id()) << size;
+      continue;
+    }
+    const bool fits = search.miss == DebugMiss::kNotElf || search.miss == DebugMiss::kDamaged ||
+                      search.miss == DebugMiss::kBuildIdDiffers;
+    EXPECT_TRUE(fits) << size << ": " << DebugMissName(search.miss);
+  }
+}
+
+TEST_F(DebugMissTest, TellsAWrongCrc) {
+  const std::string image = DebugImage("");
+  Write("/opt/app/p.debug", image + "x");
+  EXPECT_EQ(MissOf(Program("", DebugLinkBytes("p.debug", Crc(image)))), DebugMiss::kWrongCrc);
+}
+
+TEST_F(DebugMissTest, TellsALinkThatLeadsBack) {
+  Write("/opt/app/program", DebugImage(kId));
+  EXPECT_EQ(MissOf(Program(kId, DebugLinkBytes("program", 1))), DebugMiss::kItself);
+  // By another name.
+  Link("/opt/app/other", "program");
+  const StatusOr<ElfFile> elf = ElfFile::Open(*File::Open(root_ + "/opt/app/program"));
+  ASSERT_TRUE(elf.ok());
+  Link(kIdPath, "/opt/app/program");
+  EXPECT_EQ(MissOf(*elf), DebugMiss::kItself);
+}
+
+TEST_F(DebugMissTest, TellsWhatCannotBeRead) {
+  std::filesystem::create_directories(root_ + "/opt/app");
+  ASSERT_EQ(::mkfifo((root_ + "/opt/app/p.debug").c_str(), 0600), 0);
+  EXPECT_EQ(MissOf(Program("", DebugLinkBytes("p.debug", 0))), DebugMiss::kUnreadable);
+  Link("/opt/app/loop.debug", "loop.debug");
+  EXPECT_EQ(MissOf(Program("", DebugLinkBytes("loop.debug", 0))), DebugMiss::kUnreadable);
+}
+
+TEST_F(DebugMissTest, DoesNotReadHugeFilesForTheirCrc) {
+  Write("/opt/app/p.debug", DebugImage(""));
+  std::filesystem::resize_file(root_ + "/opt/app/p.debug", uint64_t{4} << 30);
+  EXPECT_EQ(MissOf(Program("", DebugLinkBytes("p.debug", 1))), DebugMiss::kTooLarge);
+  // With a build id nothing but headers is read.
+  Write("/opt/app/p.debug", DebugImage(kId));
+  std::filesystem::resize_file(root_ + "/opt/app/p.debug", uint64_t{4} << 30);
+  EXPECT_EQ(MissOf(Program(kId, DebugLinkBytes("p.debug", 1))), DebugMiss::kNone);
+}
+
+TEST(DebugMissNameTest, EachHasItsText) {
+  std::set<std::string_view> names;
+  for (int i = 0; i < kDebugMissCount; ++i) names.insert(DebugMissName(static_cast<DebugMiss>(i)));
+  EXPECT_EQ(names.size(), static_cast<size_t>(kDebugMissCount));
+  EXPECT_FALSE(names.contains("unknown reason"));
+}
+
+// A container and its host.
+
+TEST_F(DebugFileTest, FindsTheFilesOfAContainerOnTheHostAndTheOtherWayRound) {
+  const std::string container = folder_ + "/container";
+  std::filesystem::create_directories(container);
+  const DebugPlaces places = {.path = "/opt/app/program", .roots = {container, root_}};
+  Write(kIdPath, DebugImage(kId));
+  auto found = FindDebugFile(Program(kId, ""), places).file;
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->root, root_);
+  std::filesystem::remove_all(root_);
+  WriteOutside("/container/opt/app/.debug/program.debug", DebugImage(kId));
+  found = FindDebugFile(Program(kId, DebugLinkBytes("program.debug", 0)), places).file;
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->root, container);
+}
+
+TEST_F(DebugFileTest, AMissInOneRootDoesNotEndTheSearch) {
+  WriteOutside("/container" + std::string(kIdPath), "noise");
+  Write(kIdPath, DebugImage(kId));
+  const auto found = FindDebugFile(Program(kId, ""), {.roots = {folder_ + "/container", root_}});
+  ASSERT_TRUE(found.file);
+  EXPECT_EQ(found.miss, DebugMiss::kNone);
+}
+
+TEST_F(DebugFileTest, LooksIntoFurtherFoldersFirst) {
+  const DebugPlaces places = {.path = "/opt/app/program", .roots = {root_}, .debug_folders = {folder_ + "/extra"}};
+  const ElfFile program = Program(kId, DebugLinkBytes("p.debug", 0));
+  Write(kIdPath, DebugImage(kId));
+  const std::vector<std::string> kPlaces = {"/p.debug", "/usr/lib/debug/opt/app/p.debug", "/opt/app/p.debug",
+                                            "/usr/lib/debug/.build-id/12/abcdef01020304.debug",
+                                            "/.build-id/12/abcdef01020304.debug"};
+  EXPECT_EQ(FindDebugFile(program, places).file->root, root_);
+  for (const std::string& place : kPlaces) {  // the best one last
+    WriteOutside("/extra" + place, DebugImage(kId));
+    const auto found = FindDebugFile(program, places).file;
+    ASSERT_TRUE(found) << place;
+    EXPECT_EQ(found->root, folder_ + "/extra");
+    EXPECT_EQ(found->path, place);
+  }
+  const auto without_path = FindDebugFile(program, {.debug_folders = {folder_ + "/extra"}}).file;
+  ASSERT_TRUE(without_path);
+}
+
+// What dwz shares.
+
+ElfFile WithAltLink(const std::string& name, const std::string& build_id) {
+  ElfBuilder builder;
+  builder.AddText(0x1000, 0x100);
+  builder.Add({.name = ".gnu_debugaltlink", .bytes = name + '\0' + build_id});
+  return *builder.Open();
+}
+
+TEST_F(DebugFileTest, FindsTheAltFileByNameByBuildIdAndInItsFolder) {
+  const DebugPlaces places = {.roots = {root_}, .debug_folders = {folder_ + "/extra"}};
+  const auto find = [&](const std::string& name) {
+    const auto found = FindAltFile(WithAltLink(name, kId), "/usr/lib/debug/usr/bin/p.debug", places).file;
+    return found ? (found->root == root_ ? "" : "extra:") + found->path : "none";
+  };
+  const std::string absolute = "/usr/lib/debug/.dwz/x86_64/p.debug", relative = "../../.dwz/x86_64/p.debug";
+  EXPECT_EQ(find(absolute), "none");
+  Write("/usr/lib/debug/usr/bin/p.debug", DebugImage(kId));
+  Write("/usr/lib/debug/.dwz/x86_64/p.debug", DebugImage(kId));
+  EXPECT_EQ(find(absolute), absolute);
+  EXPECT_EQ(find(relative), "/usr/lib/debug/usr/bin/" + relative);
+  EXPECT_EQ(find("../elsewhere/.dwz/x86_64/p.debug"), absolute);
+  Write(kIdPath, DebugImage(kId));
+  EXPECT_EQ(find("renamed"), kIdPath);
+  WriteOutside("/extra/.dwz/x86_64/p.debug", DebugImage(kId));
+  EXPECT_EQ(find(absolute), "extra:/.dwz/x86_64/p.debug");
+}
+
+TEST_F(DebugFileTest, RefusesTheAltFileOfAnotherBuild) {
+  Write("/opt/alt", DebugImage("another!"));
+  EXPECT_EQ(FindAltFile(WithAltLink("/opt/alt", kId), "", {.roots = {root_}}).miss, DebugMiss::kBuildIdDiffers);
+  Write("/opt/alt", DebugImage(""));
+  EXPECT_EQ(FindAltFile(WithAltLink("/opt/alt", kId), "", {.roots = {root_}}).miss, DebugMiss::kBuildIdDiffers);
+  EXPECT_EQ(FindAltFile(Program(kId, ""), "", {.roots = {root_}}).miss, DebugMiss::kNothingToGoBy);
+}
+
+// Split DWARF.
+
+std::string DwoImage(uint16_t machine = EM_X86_64) {
+  ElfBuilder builder;
+  builder.patch_header = [=](Elf64_Ehdr& header) {
+    header.e_type = ET_REL;
+    header.e_machine = machine;
+  };
+  builder.Add({.name = ".debug_info.dwo", .bytes = "some"});
+  return builder.Build();
+}
+
+TEST_F(DebugFileTest, FindsDwoFilesWhereTheyWereCompiledAndBesideTheProgram) {
+  const DebugPlaces places = {.path = "/opt/app/program", .roots = {root_}, .debug_folders = {folder_ + "/extra"}};
+  const auto find = [&](const std::string& folder, const std::string& name) {
+    const auto found = FindDwoFile(Program("", ""), folder, name, places).file;
+    return found ? (found->root == root_ ? "" : "extra:") + found->path : "none";
+  };
+  EXPECT_EQ(find("/build", "obj/a.dwo"), "none");
+  Write("/opt/app/a.dwo", DwoImage());
+  EXPECT_EQ(find("/build", "obj/a.dwo"), "/opt/app/a.dwo");
+  EXPECT_EQ(find("relative", "a.dwo"), "/opt/app/a.dwo");
+  Write("/build/obj/a.dwo", DwoImage());
+  EXPECT_EQ(find("/build", "obj/a.dwo"), "/build/obj/a.dwo");
+  EXPECT_EQ(find("/ignored", "/build/obj/a.dwo"), "/build/obj/a.dwo");
+  WriteOutside("/extra/a.dwo", DwoImage());
+  EXPECT_EQ(find("/build", "obj/a.dwo"), "extra:/a.dwo");
+  EXPECT_EQ(FindDwoFile(Program("", ""), "/build", "", places).miss, DebugMiss::kNothingToGoBy);
+  Write("/build/obj/b.dwo", DwoImage(EM_AARCH64));
+  EXPECT_EQ(FindDwoFile(Program("", ""), "/build", "obj/b.dwo", places).miss, DebugMiss::kWrongKind);
+}
+
+TEST_F(DebugFileTest, FindsTheDwpFileBesideTheProgramOrItsDebugFile) {
+  const DebugPlaces places = {.path = "/opt/app/program", .roots = {root_}};
+  const auto find = [&] {
+    const auto found = FindDwpFile(Program("", ""), "/usr/lib/debug/.build-id/12/34.debug", places).file;
+    return found ? found->path : "none";
+  };
+  EXPECT_EQ(find(), "none");
+  Write("/usr/lib/debug/.build-id/12/34.debug.dwp", DwoImage());
+  EXPECT_EQ(find(), "/usr/lib/debug/.build-id/12/34.debug.dwp");
+  Write("/opt/app/program.dwp", DwoImage());
+  EXPECT_EQ(find(), "/opt/app/program.dwp");
+}
+
+TEST(AltLinkTest, ReadsNameAndBuildId) {
+  const auto link = ReadAltLink(WithAltLink("../dwz/p", "\x12\xab"));
+  ASSERT_TRUE(link);
+  EXPECT_EQ(link->name, "../dwz/p");
+  EXPECT_EQ(link->build_id, "12ab");
+  EXPECT_FALSE(ReadAltLink(WithAltLink("", "\x12")));
+  EXPECT_FALSE(ReadAltLink(WithAltLink("name", "")));
+  EXPECT_FALSE(ReadAltLink(WithAltLink("name", std::string(65, 'x'))));
+  EXPECT_FALSE(ReadAltLink(Program("", "")));
 }
 
 TEST(DebugLinkTest, ReadsNameAndCrc) {

@@ -56,6 +56,7 @@ std::optional<uint64_t> CountByHash(const ElfFile& elf, uint64_t address) {
 }
 
 // The same by DT_GNU_HASH, which does not say it: the last symbol is where the chain of the highest bucket ends.
+// nullopt if it is empty: symbols that are only imported are not in it.
 std::optional<uint64_t> CountByGnuHash(const ElfFile& elf, uint64_t address) {
   struct {
     uint32_t buckets, first_symbol, filter_words, filter_shift;
@@ -78,8 +79,7 @@ std::optional<uint64_t> CountByGnuHash(const ElfFile& elf, uint64_t address) {
     highest = std::max(highest, *std::max_element(words.begin(), words.begin() + count));
     done += count;
   }
-  // Symbols below first_symbol are not in the table: those that are only imported.
-  if (highest < header.first_symbol) return header.first_symbol;
+  if (highest < header.first_symbol) return std::nullopt;
   const uint64_t chains = buckets + uint64_t{header.buckets} * 4;
   for (uint64_t symbol = highest;;) {
     const uint64_t at = chains + (symbol - header.first_symbol) * 4;
@@ -113,6 +113,8 @@ std::optional<SymbolSections> SymbolsOf(const ElfFile& elf, const Entries& entri
   if (entries.symbols == 0 || entries.names == 0) return std::nullopt;
   std::optional<uint64_t> count = CountByHash(elf, entries.hash);
   if (!count) count = CountByGnuHash(elf, entries.gnu_hash);
+  // Linkers put the names right behind the symbols.
+  if (!count && entries.names > entries.symbols) count = (entries.names - entries.symbols) / sizeof(Elf64_Sym);
   // Too large a count is cut at the end of the segment: each symbol is checked by itself.
   const uint64_t there = elf.BytesFrom(ElfAddress(entries.symbols)) / sizeof(Elf64_Sym);
   const auto symbols = SectionAt(elf, entries.symbols, std::min(count.value_or(0), there) * sizeof(Elf64_Sym),

@@ -21,7 +21,8 @@ struct SymbolSections {
 
 // Every part is in the file part of a segment; what is not there, or says something impossible, is nullopt or empty.
 struct DynamicSection {
-  // .dynsym and .dynstr. The number of symbols is that of DT_HASH or DT_GNU_HASH.
+  // .dynsym and .dynstr. The number of symbols is that of DT_HASH or DT_GNU_HASH; where those do not
+  // tell, the symbols reach up to the names.
   std::optional<SymbolSections> symbols;
   // DT_JMPREL and DT_RELA as sections of type SHT_RELA.
   std::vector<ElfFile::Section> relocations;

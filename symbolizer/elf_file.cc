@@ -23,7 +23,8 @@ bool InFile(uint64_t offset, uint64_t size, uint64_t file_size) {
   return offset <= file_size && size <= file_size - offset;
 }
 
-Status CheckIdentity(const Elf64_Ehdr& header, bool take_relocatable) {
+// `available`: the bytes of the header that the file has.
+Status CheckIdentity(const Elf64_Ehdr& header, uint64_t available, bool take_relocatable) {
   if (header.e_ident[EI_CLASS] != ELFCLASS64) {
     return Error(absl::StatusCode::kUnimplemented, "not a 64-bit ELF file (class {})", header.e_ident[EI_CLASS]);
   }
@@ -31,6 +32,7 @@ Status CheckIdentity(const Elf64_Ehdr& header, bool take_relocatable) {
     return Error(absl::StatusCode::kUnimplemented, "not a little-endian ELF file (data encoding {})",
                  header.e_ident[EI_DATA]);
   }
+  if (available < sizeof(header)) return Error(absl::StatusCode::kDataLoss, "the ELF header is cut");
   const bool taken =
       header.e_type == ET_EXEC || header.e_type == ET_DYN || (take_relocatable && header.e_type == ET_REL);
   if (!taken) {
@@ -100,8 +102,7 @@ Status ElfFile::ReadHeaders(bool take_relocatable) {
   if (available < EI_NIDENT || std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0) {
     return Error(absl::StatusCode::kInvalidArgument, "not an ELF file");
   }
-  KILN_RETURN_IF_ERROR(CheckIdentity(header, take_relocatable));
-  if (available < sizeof(header)) return Error(absl::StatusCode::kDataLoss, "the ELF header is cut");
+  KILN_RETURN_IF_ERROR(CheckIdentity(header, available, take_relocatable));
   machine_ = header.e_machine;
   relocatable_ = header.e_type == ET_REL;
   entry_ = ElfAddress(header.e_entry);

@@ -398,5 +398,61 @@ TEST(ElfFileTest, ReportsAFileThatShrankWhileOpen) {
   EXPECT_EQ(MissFromStatus(table.status()), Miss::kDamaged) << table.status();
 }
 
+StatusOr<ElfFile> OpenRelocatable(const ElfBuilder& builder) {
+  const std::string image = builder.Build();
+  const auto bytes = AsBytes(image);
+  return ElfFile::OpenRelocatable(MakeMemorySource(std::vector<std::byte>(bytes.begin(), bytes.end())));
+}
+
+ElfBuilder ObjectFile() {
+  ElfBuilder builder;
+  builder.patch_header = [](Elf64_Ehdr& header) { header.e_type = ET_REL; };
+  builder.Add({.name = ".data", .flags = SHF_ALLOC | SHF_WRITE, .bytes = "12345"});
+  builder.Add({.name = ".text", .flags = SHF_ALLOC | SHF_EXECINSTR, .bytes = std::string(0x13, 'x')});
+  builder.Add({.name = ".debug_info", .bytes = "debug"});
+  builder.Add({.name = ".init.text", .flags = SHF_ALLOC | SHF_EXECINSTR, .bytes = "init"});
+  return builder;
+}
+
+TEST(ElfFileTest, LaysOutTheSectionsOfARelocatableFileExecutableOnesFirst) {
+  EXPECT_EQ(MissFromStatus(ObjectFile().Open().status()), Miss::kWrongClass);
+  const StatusOr<ElfFile> elf = OpenRelocatable(ObjectFile());
+  ASSERT_TRUE(elf.ok()) << elf.status();
+  EXPECT_TRUE(elf->relocatable());
+  EXPECT_EQ(elf->FindSection(".text")->address, ElfAddress(0));
+  EXPECT_EQ(elf->FindSection(".init.text")->address, ElfAddress(0x18));
+  EXPECT_EQ(elf->FindSection(".data")->address, ElfAddress(0x20));
+  EXPECT_EQ(elf->FindSection(".debug_info")->address, ElfAddress(0));
+  EXPECT_TRUE(elf->segments().empty());
+  EXPECT_FALSE(OpenRelocatable(SmallLibrary())->relocatable());
+}
+
+TEST(ElfFileTest, RefusesRelocatableFilesThatTakeAllAddresses) {
+  ElfBuilder alignment = ObjectFile(), size = ObjectFile();
+  alignment.patch_sections = [](std::vector<Elf64_Shdr>& s) { s[1].sh_addralign = UINT64_MAX; };
+  size.patch_sections = [](std::vector<Elf64_Shdr>& s) { s[1].sh_size = UINT64_MAX - 8; };
+  EXPECT_EQ(MissFromStatus(OpenRelocatable(alignment).status()), Miss::kDamaged);
+  EXPECT_EQ(MissFromStatus(OpenRelocatable(size).status()), Miss::kDamaged);
+}
+
+TEST(ElfFileTest, FindsTheDynamicSectionAndTranslatesAddresses) {
+  ElfBuilder builder = SmallLibrary();
+  builder.AddSegment({.p_type = PT_DYNAMIC,
+                      .p_flags = PF_R,
+                      .p_offset = 0x1500,
+                      .p_vaddr = 0x402500,
+                      .p_paddr = 0x402500,
+                      .p_filesz = 0x80,
+                      .p_memsz = 0x80,
+                      .p_align = 8});
+  const StatusOr<ElfFile> elf = builder.Open();
+  ASSERT_TRUE(elf->dynamic());
+  EXPECT_EQ(elf->dynamic()->address, ElfAddress(0x402500));
+  EXPECT_EQ(elf->dynamic()->size, 0x80u);
+  EXPECT_EQ(elf->ToFileOffset(ElfAddress(0x401010)), FileOffset(0x1010));
+  EXPECT_EQ(elf->ToFileOffset(ElfAddress(0x401500)), std::nullopt);
+  EXPECT_FALSE(SmallLibrary().Open()->dynamic());
+}
+
 }  // namespace
 }  // namespace kiln::symbolizer

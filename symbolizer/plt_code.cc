@@ -27,8 +27,8 @@ std::optional<PltStubCode> DecodeX86(uint64_t address, std::string_view code) {
   constexpr std::string_view kJumpThroughSlot = "\xff\x25"sv;
   constexpr std::string_view kLoadSlot = "\x4c\x8b\x1d"sv;  // mov slot(%rip),%r11
   constexpr std::string_view kJump = "\x41\xff\xe3"sv;      // jmp *%r11
-  constexpr char kCallNear = '\xe8';
-  constexpr char kJumpNear = '\xe9';
+  constexpr char kCallNear = '\xe8';                        // the retpoline of linkers that bind lazily
+  constexpr char kJumpNear = '\xe9';                        // that of those that bind at once
   constexpr char kPush = '\x68';
   std::string_view rest = code;
   (void)Take(rest, kEndbr);
@@ -44,9 +44,9 @@ std::optional<PltStubCode> DecodeX86(uint64_t address, std::string_view code) {
   PltStubCode stub{.slot = address + end + static_cast<uint64_t>(int64_t{displacement}), .size = RoundUp(end, 8)};
   if (jumps) {
     if (rest.starts_with(kPush)) stub.size = 16;
-  } else if (rest.starts_with(kJump)) {
+  } else if (rest.starts_with(kJump) || rest.starts_with(kJumpNear)) {
     stub.size = 16;
-  } else if (rest.starts_with(kCallNear) || rest.starts_with(kJumpNear)) {
+  } else if (rest.starts_with(kCallNear)) {
     stub.size = kMaxPltStubBytes;
   } else {
     return std::nullopt;

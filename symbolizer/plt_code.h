@@ -20,7 +20,8 @@ struct PltStubCode {
   uint64_t size;  // of the stub in bytes; padding to its alignment counts
 };
 
-// The stub that begins with `code`, which is loaded at `address`; nullopt if that is none, or cut, or not for `machine`.
+// The stub that begins with `code`, which is loaded at `address`; nullopt if that is none, or cut, or not for
+// `machine`.
 //   x86-64  [endbr64] [bnd] jmp *slot(%rip) [push, jmp: the lazy half]     or  mov slot(%rip),%r11; jmp *%r11 and the
 //           retpoline that takes its place
 //   arm64   [bti c] adrp x16; ldr x17,[x16,…]; add x16; [autia1716] br x17

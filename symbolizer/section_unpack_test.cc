@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 #include <zlib.h>
+#include <zstd.h>
 
 #include "symbolizer/testing/elf_builder.h"
 
@@ -61,6 +62,78 @@ TEST(SectionUnpackTest, SectionsAreReadUnpacked) {
   EXPECT_EQ(elf->ReadSection(section, section.size - 1).status().code(), absl::StatusCode::kResourceExhausted);
   std::byte one;
   EXPECT_EQ(elf->ReadSectionAt(section, 0, {&one, 1}).code(), absl::StatusCode::kUnimplemented);
+}
+
+std::string Zstd(const std::string& text, int level = 3, int window_log = 0) {
+  std::string packed(::ZSTD_compressBound(text.size()), '\0');
+  ZSTD_CCtx* context = ::ZSTD_createCCtx();
+  (void)::ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, level);
+  if (window_log != 0) {
+    (void)::ZSTD_CCtx_setParameter(context, ZSTD_c_windowLog, window_log);
+    (void)::ZSTD_CCtx_setParameter(context, ZSTD_c_contentSizeFlag, 0);
+  }
+  // In pieces, as otherwise the size of the text decides about the window.
+  ZSTD_inBuffer in{.src = text.data(), .size = text.size(), .pos = 0};
+  ZSTD_outBuffer out{.dst = packed.data(), .size = packed.size(), .pos = 0};
+  (void)::ZSTD_compressStream2(context, &out, &in, ZSTD_e_continue);
+  EXPECT_EQ(::ZSTD_compressStream2(context, &out, &in, ZSTD_e_end), 0u);
+  ::ZSTD_freeCCtx(context);
+  packed.resize(out.pos);
+  return packed;
+}
+
+constexpr uint32_t kZstd = 2;
+
+TEST(SectionUnpackTest, UnpacksZstandard) {
+  const std::string text(100'000, 'x');
+  const auto bytes = UnpackSection(AsBytes(Packed(Zstd(text), text.size(), kZstd)), text.size());
+  ASSERT_TRUE(bytes.ok()) << bytes.status();
+  EXPECT_EQ(AsText(*bytes), text);
+  EXPECT_TRUE(UnpackSection(AsBytes(Packed(Zstd(""), 0, kZstd)), 0).ok());
+  const std::string twice = Zstd("0123") + Zstd("4567");
+  EXPECT_EQ(AsText(*UnpackSection(AsBytes(Packed(twice, 8, kZstd)), 8)), "01234567");
+}
+
+TEST(SectionUnpackTest, RefusesDamagedZstandard) {
+  const std::string data = Zstd("some text");
+  EXPECT_EQ(CodeOf(Packed("", 9, kZstd)), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(CodeOf(Packed("noise", 9, kZstd)), absl::StatusCode::kDataLoss);
+  for (size_t size = 0; size < data.size(); ++size) {
+    EXPECT_EQ(CodeOf(Packed(data.substr(0, size), 9, kZstd)), absl::StatusCode::kDataLoss) << size;
+  }
+  EXPECT_EQ(CodeOf(Packed(data, 8, kZstd)), absl::StatusCode::kDataLoss) << "more than announced";
+  EXPECT_EQ(CodeOf(Packed(data, 10, kZstd)), absl::StatusCode::kDataLoss) << "less than announced";
+  EXPECT_EQ(CodeOf(Packed(data, UINT64_MAX, kZstd)), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(CodeOf(Packed(Zstd("some text", 3, 27), 9, kZstd)), absl::StatusCode::kDataLoss) << "a window of 128 MiB";
+}
+
+std::string GnuPacked(const std::string& data, uint64_t size) {
+  const uint64_t big_endian = __builtin_bswap64(size);
+  return "ZLIB" + std::string(AsText(std::as_bytes(std::span(&big_endian, 1)))) + data;
+}
+
+TEST(SectionUnpackTest, UnpacksTheOldGnuForm) {
+  const std::string text(1000, 'x');
+  const auto unpack = [](const std::string& packed, uint64_t limit = 1000) {
+    return UnpackGnuSection(AsBytes(packed), limit);
+  };
+  EXPECT_EQ(AsText(*unpack(GnuPacked(Zlib(text), 1000))), text);
+  EXPECT_EQ(unpack("ZLIB").status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(unpack("text without a header").status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(unpack(GnuPacked(Zlib(text), 1001), 1000).status().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(unpack(GnuPacked(Zlib(text), 999)).status().code(), absl::StatusCode::kDataLoss);
+}
+
+TEST(SectionUnpackTest, ReadsSectionsInTheOldGnuFormUnderTheirNewName) {
+  ElfBuilder builder;
+  builder.Add({.name = ".zdebug_info", .bytes = GnuPacked(Zlib("0123456789"), 10)});
+  const StatusOr<ElfFile> elf = builder.Open();
+  const ElfFile::Section* section = elf->FindSection(".debug_info");
+  ASSERT_NE(section, nullptr);
+  EXPECT_TRUE(elf->IsCompressed(*section));
+  EXPECT_EQ(AsText(*elf->ReadSection(*section, 100)), "0123456789");
+  std::byte one;
+  EXPECT_EQ(elf->ReadSectionAt(*section, 0, {&one, 1}).code(), absl::StatusCode::kUnimplemented);
 }
 
 }  // namespace

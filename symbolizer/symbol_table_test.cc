@@ -360,5 +360,141 @@ TEST(SymbolTableTest, OneDamagedTableLeavesTheOther) {
   ExpectNames(SymbolTable::Read(*builder.Open()), {{0x1000, ""}, {0x1100, "bar"}});
 }
 
+// Several files that complete each other.
+
+StatusOr<SymbolTable> TableOf(const SymbolSources& sources) { return SymbolTable::Read(sources); }
+
+TEST(SymbolTableTest, MergesFilesThatCompleteEachOther) {
+  ElfBuilder program, debug;
+  program.AddText(0x1000, 0x1000);
+  program.AddSymbols(SHT_DYNSYM, {{.name = "exported", .value = 0x1000, .size = 8}});
+  debug.AddText(0x1000, 0x1000);  // as objcopy --only-keep-debug leaves it: an address without content
+  debug.AddSymbols(SHT_SYMTAB, {{.name = "__exported", .value = 0x1000, .size = 8, .binding = STB_LOCAL},
+                                {.name = "local", .value = 0x1100, .size = 8, .binding = STB_LOCAL}});
+  const StatusOr<ElfFile> one = program.Open(), two = debug.Open();
+  const ElfFile* const files[] = {&*one, &*two};
+  ExpectNames(TableOf({.files = files}), {{0x1000, "exported"}, {0x1100, "local"}});
+  const uint64_t addresses[] = {0x1000, 0x1100};
+  ExpectNames(SymbolTable::ReadFor({.files = files}, addresses), {{0x1000, "exported"}, {0x1100, "local"}});
+}
+
+TEST(SymbolTableTest, TakesTheAddressesOfCodeFromTheFirstFileThatHasSections) {
+  ElfBuilder program, debug;
+  program.AddSegment(LoadSegment(0, 0x1000, 0x2000, PF_R | PF_X));
+  program.patch_header = [](Elf64_Ehdr& header) { header.e_shoff = header.e_shnum = header.e_shstrndx = 0; };
+  debug.AddText(0x1000, 0x100);
+  debug.AddSymbols(SHT_SYMTAB, {{.name = "sizeless", .value = 0x1080}});
+  const StatusOr<ElfFile> one = program.Open(), two = debug.Open();
+  const ElfFile* const files[] = {&*one, &*two};
+  ExpectNames(TableOf({.files = files}), {{0x10ff, "sizeless"}, {0x1100, ""}});
+}
+
+TEST(SymbolTableTest, ADamagedFileLeavesTheOther) {
+  ElfBuilder program, debug;
+  program.AddText(0x1000, 0x1000);
+  program.AddSymbols(SHT_DYNSYM, {{.name = "exported", .value = 0x1000, .size = 8}});
+  const uint32_t index = debug.AddSymbols(SHT_SYMTAB, {{.name = "local", .value = 0x1100, .size = 8}});
+  debug.patch_sections = [&](std::vector<Elf64_Shdr>& s) { s[index].sh_offset = 1 << 30; };
+  const StatusOr<ElfFile> one = program.Open(), two = debug.Open();
+  const ElfFile* const files[] = {&*one, &*two};
+  ExpectNames(TableOf({.files = files}), {{0x1000, "exported"}, {0x1100, ""}});
+}
+
+TEST(SymbolTableTest, AStubOfThePltIsALocalFunction) {
+  ElfBuilder builder;
+  builder.AddText(0x1000, 0x100, ".plt");
+  builder.AddSymbols(SHT_SYMTAB, {{.name = "known", .value = 0x1020, .size = 0x10, .binding = STB_WEAK},
+                                  {.name = "label", .value = 0x1010, .type = STT_NOTYPE}});
+  const StatusOr<ElfFile> elf = builder.Open();
+  const ElfFile* const files[] = {&*elf};
+  const std::vector<PltStub> stubs = {{.address = ElfAddress(0x1010), .size = 0x10, .name = "puts@plt"},
+                                      {.address = ElfAddress(0x1020), .size = 0x10, .name = "exit@plt"},
+                                      {.address = ElfAddress(0x9000), .size = 0x10, .name = "nowhere@plt"}};
+  const std::vector<Expectation> expected = {{0x100f, ""},      {0x1010, "puts@plt"}, {0x101f, "puts@plt"},
+                                             {0x1020, "known"}, {0x1030, ""},         {0x9000, ""}};
+  ExpectNames(TableOf({.files = files, .stubs = stubs}), expected);
+  std::vector<uint64_t> addresses;
+  for (const Expectation& e : expected) addresses.push_back(e.address);
+  ExpectNames(SymbolTable::ReadFor({.files = files, .stubs = stubs}, addresses), expected);
+}
+
+TEST(SymbolTableTest, StubsAloneDoNotMakeAStrippedFileAnother) {
+  ElfBuilder builder;
+  builder.AddText(0x1000, 0x100, ".plt");
+  const StatusOr<ElfFile> elf = builder.Open();
+  const ElfFile* const files[] = {&*elf};
+  const std::vector<PltStub> stubs = {{.address = ElfAddress(0x1010), .size = 0x10, .name = "puts@plt"}};
+  const auto table = TableOf({.files = files, .stubs = stubs});
+  EXPECT_EQ(table->Lookup(ElfAddress(0x1010)).lines.front().name, "puts@plt");
+  EXPECT_EQ(table->Lookup(ElfAddress(0x1020)).miss, Miss::kNoSymbols);
+}
+
+TEST(SymbolTableTest, SymbolsOfARelocatableFileCountFromTheirSection) {
+  ElfBuilder builder;
+  builder.patch_header = [](Elf64_Ehdr& header) { header.e_type = ET_REL; };
+  const auto text = [&builder](const std::string& name, size_t bytes) {
+    return static_cast<uint16_t>(
+        builder.Add({.name = name, .flags = SHF_ALLOC | SHF_EXECINSTR, .bytes = std::string(bytes, 'x')}));
+  };
+  const uint16_t data = builder.Add({.name = ".data", .flags = SHF_ALLOC | SHF_WRITE, .bytes = "1234"});
+  const uint16_t first = text(".text", 0x21);
+  const uint16_t second = text(".init.text", 0x10);
+  builder.AddSymbols(SHT_SYMTAB, {{.name = "start", .value = 0, .size = 0x10, .section = first},
+                                  {.name = "sizeless", .value = 0x10, .section = first},
+                                  {.name = "end", .value = 0x21, .section = first},
+                                  {.name = "init", .value = 4, .size = 0x100, .section = second},
+                                  {.name = "object", .value = 0, .size = 4, .section = data},
+                                  {.name = "elsewhere", .value = 0, .size = 4, .section = 0x7777},
+                                  {.name = "far", .value = UINT64_MAX - 4, .size = 4, .section = second}});
+  const std::string image = builder.Build();
+  const auto bytes = AsBytes(image);
+  const StatusOr<ElfFile> elf =
+      ElfFile::OpenRelocatable(MakeMemorySource(std::vector<std::byte>(bytes.begin(), bytes.end())));
+  ASSERT_TRUE(elf.ok()) << elf.status();
+  // Aligned to 8: .init.text is at 0x28.
+  ExpectNames(SymbolTable::Read(*elf), {{0, "start"},
+                                        {0x10, "sizeless"},
+                                        {0x20, "sizeless"},
+                                        {0x21, ""},
+                                        {0x28, ""},
+                                        {0x2c, "init"},
+                                        {0x37, "init"},
+                                        {0x38, ""}});
+}
+
+TEST(SymbolTableTest, RelocatableFilesMayHaveMoreSectionsThanSymbolsCanCount) {
+  constexpr uint32_t kFunctions = 66'000;
+  ElfBuilder builder;
+  for (uint32_t i = 0; i < kFunctions; ++i) {
+    builder.Add({.name = "", .type = SHT_NOBITS, .flags = SHF_ALLOC | SHF_EXECINSTR, .size = 8});
+  }
+  const uint32_t symbols =
+      builder.AddSymbols(SHT_SYMTAB, {{.name = "low", .value = 0, .size = 8, .section = 100},
+                                      {.name = "high", .value = 0, .size = 8, .section = SHN_XINDEX}});
+  const uint32_t numbers[] = {0, 0, 65'900};
+  builder.Add({.name = ".symtab_shndx",
+               .type = SHT_SYMTAB_SHNDX,
+               .bytes = std::string(AsText(std::as_bytes(std::span(numbers)))),
+               .link = symbols,
+               .entry_size = 4});
+  const uint64_t count = kFunctions + 5;
+  builder.patch_sections = [&](std::vector<Elf64_Shdr>& s) {
+    s[0].sh_size = count;
+    s[0].sh_link = static_cast<uint32_t>(count - 1);
+  };
+  builder.patch_header = [](Elf64_Ehdr& header) {
+    header.e_type = ET_REL;
+    header.e_shnum = 0;
+    header.e_shstrndx = SHN_XINDEX;
+  };
+  const std::string image = builder.Build();
+  const auto bytes = AsBytes(image);
+  const StatusOr<ElfFile> elf =
+      ElfFile::OpenRelocatable(MakeMemorySource(std::vector<std::byte>(bytes.begin(), bytes.end())));
+  ASSERT_TRUE(elf.ok()) << elf.status();
+  ASSERT_EQ(elf->sections().size(), count);
+  ExpectNames(SymbolTable::Read(*elf), {{99 * 8, "low"}, {65'899 * 8, "high"}, {100 * 8, ""}});
+}
+
 }  // namespace
 }  // namespace kiln::symbolizer
