@@ -43,9 +43,9 @@ void GoInlineTrees::FindBase(const GoPclntab& table) {
   const size_t stride = std::max<size_t>(1, samples.size() / kSamples);
   const auto fits = [&](const GoFunction& function) {
     const std::optional<Call> call = Read(function, 0);
-    if (!call || call->name == 0) return false;
+    if (!call) return false;
     // A name begins behind the NUL of the one before.
-    const std::optional<std::string> before = table.Name(call->name - 1);
+    const std::optional<std::string> before = call->name == 0 ? "" : table.Name(call->name - 1);
     const std::optional<std::string> name = table.Name(call->name);
     return before && before->empty() && name && !name->empty();
   };

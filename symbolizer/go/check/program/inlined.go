@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build go1.22
+// +build go1.22
+
+package main
+
+import _ "unsafe"
+
+//go:linkname pcdatavalue1 runtime.pcdatavalue1
+func pcdatavalue1(f funcInfo, table uint32, pc uintptr, strict bool) int32
+
+func inlineIndex(info funcInfo, pc uintptr) int32 { return pcdatavalue1(info, 2, pc, false) }
