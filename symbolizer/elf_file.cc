@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/byte_reader.h"
+#include "symbolizer/build_id.h"
 #include "symbolizer/section_unpack.h"
 
 namespace kiln::symbolizer {
@@ -51,28 +52,6 @@ StatusOr<std::vector<T>> ReadTable(const ByteSource& source, uint64_t offset, ui
   std::vector<T> table(count);
   KILN_RETURN_IF_ERROR(source.ReadAt(FileOffset(offset), std::as_writable_bytes(std::span(table))));
   return table;
-}
-
-// The NT_GNU_BUILD_ID of one note area in hex, "" if it has none. Stops at the first note that contradicts itself.
-std::string BuildIdIn(std::span<const std::byte> notes, uint64_t alignment) {
-  // gABI says 8 for 64-bit files, practice says 4, except for areas that are aligned to 8 (.note.gnu.property).
-  const uint64_t padding = alignment == 8 ? 8 : 4;
-  const auto padded = [padding](uint64_t size) { return (size + padding - 1) / padding * padding; };
-  ByteReader reader(notes);
-  Elf64_Nhdr note;
-  while (reader.Read(note)) {
-    const auto name = reader.Bytes(std::min<uint64_t>(padded(note.n_namesz), reader.remaining()));
-    const auto description = reader.Bytes(note.n_descsz);
-    if (!name || name->size() < note.n_namesz || !description) return "";
-    if (note.n_type == NT_GNU_BUILD_ID && AsText(name->first(note.n_namesz)) == std::string_view("GNU", 4) &&
-        !description->empty() && description->size() <= kMaxBuildIdBytes) {
-      std::string hex;
-      for (const std::byte byte : *description) fmt::format_to(std::back_inserter(hex), "{:02x}", byte);
-      return hex;
-    }
-    (void)reader.Skip(std::min<uint64_t>(padded(note.n_descsz) - note.n_descsz, reader.remaining()));
-  }
-  return "";
 }
 
 }  // namespace

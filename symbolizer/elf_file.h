@@ -34,7 +34,6 @@ inline constexpr size_t kMaxSectionNameLength = 1024;
 // Of all note segments and sections that are searched. Probe notes (.note.stapsdt) of large programs reach some 100
 // KiB.
 inline constexpr uint64_t kMaxNoteBytes = 4 << 20;
-inline constexpr size_t kMaxBuildIdBytes = 64;
 
 // Move-only; keeps its source open. Const methods are thread-safe.
 class ElfFile {

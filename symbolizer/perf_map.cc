@@ -61,7 +61,7 @@ StatusOr<size_t> PerfMap::Take(std::string_view text) {
   size_t taken = 0;
   for (size_t newline; (newline = text.find('\n')) != std::string_view::npos; text.remove_prefix(newline + 1)) {
     taken += newline + 1;
-    if (std::exchange(in_long_line_, false)) {
+    if (std::exchange(long_line_, 0) != 0) {
       ++damaged_lines_;
       continue;
     }
@@ -97,15 +97,15 @@ Status PerfMap::Update(const File& file) {
     if (!taken.ok()) return given_up_ = taken.status();
     if (*taken == 0 && window.size() < kWindowBytes) break;  // the begin of a line, and perhaps of a long one
     if (*taken == 0) {
-      in_long_line_ = true;
       *taken = window.size();
+      long_line_ += *taken;
     }
     read_ += *taken;
     tail_ = {};
     tail_size_ = std::min(*taken, tail_.size());
     std::ranges::copy(std::string_view(window).substr(*taken - tail_size_, tail_size_), tail_.begin());
-    if (size_ == 0 && read_ >= kMaxNoise) {
-      return given_up_ = Error(absl::StatusCode::kDataLoss, "no line of a perf map in its first {} bytes", read_);
+    if ((size_ == 0 && read_ >= kMaxNoise) || long_line_ >= kMaxNoise) {
+      return given_up_ = Error(absl::StatusCode::kDataLoss, "no line of a perf map in {} bytes", kMaxNoise);
     }
   }
   if (size > limits_.max_file_bytes) {

@@ -40,7 +40,7 @@ class PerfMap {
 
   // Takes in what was added to the file since the last time; `file` is the same each time. What was read before an
   // error stays. kResourceExhausted beyond a limit, kDataLoss if it begins with kMaxNoise bytes without a single good
-  // line, others if it can't be read. All but the last say so again each time.
+  // line or has as many without a newline, others if it can't be read. All but the last say so again each time.
   Status Update(const File& file);
 
   // One line, or kNotCovered. Names are given as they are, except that C++ and Rust names are demangled.
@@ -66,7 +66,7 @@ class PerfMap {
   size_t size_ = 0;
   size_t damaged_lines_ = 0;
   uint64_t read_ = 0;            // of the file
-  bool in_long_line_ = false;    // up to its newline it is passed over
+  uint64_t long_line_ = 0;       // bytes of the line that is passed over up to its newline; 0 = none
   std::array<char, 64> tail_{};  // the last bytes before read_ …
   size_t tail_size_ = 0;         // … as many as there are
   Status given_up_ = absl::OkStatus();

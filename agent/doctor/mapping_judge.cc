@@ -27,6 +27,7 @@ struct RuntimeMend {
 constexpr RuntimeMend kRuntimeMends[] = {
     {"java", "jcmd {} Compiler.perfmap"},
     {"node", "NODE_OPTIONS=--perf-basic-prof node …  # start it so"},
+    {"php", "php -d opcache.jit_debug=16 …  # start it so; with opcache.jit_buffer_size above 0"},
     {"python", "PYTHONPERFSUPPORT=1 python3 …  # start it so; Python 3.12 or newer"},
     {"dotnet", "DOTNET_PerfMapEnabled=1 dotnet …  # start it so"},
     {"ruby", "RUBYOPT='--yjit --yjit-perf' ruby …  # start it so; Ruby 3.3 or newer"},
@@ -134,16 +135,17 @@ void MappingJudge::JudgeGenerated(MappingDiagnosis& diagnosis) {
     return;
   }
   diagnosis.walk.sentence = "generated code is walked by its frame pointers, if the runtime keeps them";
-  if (!perf_map_functions_) perf_map_functions_ = source_.PerfMapFunctions();
-  if (*perf_map_functions_ && **perf_map_functions_ > 0) {
-    diagnosis.names.origin = "perf map";
-    diagnosis.names.functions = **perf_map_functions_;
-    return;
-  }
+  if (!generated_names_) generated_names_ = source_.NamesOfGeneratedCode();
+  const GeneratedNames& names = *generated_names_;
+  diagnosis.names.origin = names.functions > 0 ? names.origin : "";
+  diagnosis.names.functions = names.functions;
+  if (names.functions > 0 && names.sentence.empty()) return;
   diagnosis.names.health = Health::kLimited;
   diagnosis.names.sentence =
-      fmt::format("{}: the runtime has to write /tmp/perf-{}.map",
-                  *perf_map_functions_ ? "the perf map is empty" : "no perf map", facts_.namespaced_pid.value);
+      !names.sentence.empty() ? names.sentence
+                              : fmt::format("{}: the runtime has to write /tmp/perf-{}.map",
+                                            names.origin.empty() ? "no perf map" : "the " + names.origin + " is empty",
+                                            facts_.namespaced_pid.value);
   diagnosis.mend = PerfMapMend(facts_);
 }
 

@@ -25,7 +25,7 @@ class MappingJudge {
 
   const ProcessFacts& facts_;
   ProcessSource& source_;
-  std::optional<std::optional<size_t>> perf_map_functions_;  // once asked for
+  std::optional<GeneratedNames> generated_names_;  // once asked for
 
   // Of the last file.
   const ObjectFile* object_ = nullptr;

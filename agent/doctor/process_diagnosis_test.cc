@@ -33,13 +33,13 @@ class FakeSource final : public ProcessSource {
   std::vector<Mapping> mappings;
   std::map<std::string, ObjectFile> objects;  // by path
   std::set<std::string> deleted;
-  std::optional<size_t> perf_map;
+  GeneratedNames generated;
 
   StatusOr<std::vector<Mapping>> Mappings() override { return mappings; }
   const ObjectFile& Object(const Mapping& mapping) override { return objects.at(mapping.path); }
   bool IsOnDisk(const Mapping& mapping) override { return !deleted.contains(mapping.path); }
   DebugFilePlaces DebugPlaces(const Mapping& mapping) override { return {.path = mapping.path, .roots = {}}; }
-  std::optional<size_t> PerfMapFunctions() override { return perf_map; }
+  GeneratedNames NamesOfGeneratedCode() override { return generated; }
 };
 
 // A program of kCodeBytes, of which the first `covered` have unwind information. arm64: nothing is derived.
@@ -163,13 +163,17 @@ TEST_F(ProcessDiagnosisTest, GeneratedCodeNeedsAPerfMapForItsNames) {
   EXPECT_EQ(without.names.health, Health::kLimited);
   EXPECT_THAT(without.names.sentence, HasSubstr("/tmp/perf-7.map")) << "the pid that the process sees";
   EXPECT_EQ(without.mend, "jcmd 42 Compiler.perfmap");
-  source.perf_map = 0;
+  source.generated = {.origin = "perf map"};
   EXPECT_THAT(DiagnoseOne().names.sentence, HasSubstr("empty"));
-  source.perf_map = 3;
+  source.generated.functions = 3;
   EXPECT_EQ(DiagnoseOne().names.health, Health::kOk);
   EXPECT_EQ(DiagnoseOne().names.origin, "perf map");
+  source.generated.sentence = "too large";
+  EXPECT_EQ(DiagnoseOne().names.health, Health::kLimited);
+  EXPECT_EQ(DiagnoseOne().names.sentence, "too large");
+  EXPECT_EQ(DiagnoseOne().names.functions, 3u);
   facts.name = "something";
-  source.perf_map.reset();
+  source.generated = {};
   EXPECT_EQ(DiagnoseOne().mend, "");
 }
 

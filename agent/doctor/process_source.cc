@@ -3,11 +3,27 @@
 
 #include <sys/stat.h>
 
+#include "agent/process/jit_files.h"
 #include "agent/process/live_system.h"
-#include "agent/process/perf_map_file.h"
+#include "symbolizer/jitdump.h"
 #include "symbolizer/perf_map.h"
 
 namespace kiln::agent {
+namespace {
+
+StatusOr<size_t> FunctionsIn(const JitFile& file) {
+  if (file.kind == JitFile::Kind::kPerfMap) {
+    KILN_ASSIGN_OR_RETURN(const auto map, symbolizer::PerfMap::Read(*file.file));
+    return map.size();
+  }
+  KILN_ASSIGN_OR_RETURN(const auto dump, symbolizer::JitDump::Read(*file.file));
+  if (dump.pid().value != 0 && dump.pid() != file.writer) {
+    return Error(absl::StatusCode::kInvalidArgument, "it tells of process {}", dump.pid().value);
+  }
+  return dump.size();
+}
+
+}  // namespace
 
 LiveProcessSource::LiveProcessSource(const ProcessFacts& facts)
     : process_{.id = ImageId{0},
@@ -31,11 +47,25 @@ DebugFilePlaces LiveProcessSource::DebugPlaces(const Mapping& mapping) {
   return DebugFilePlacesOf(process_.pid.value, mapping.path);
 }
 
-std::optional<size_t> LiveProcessSource::PerfMapFunctions() {
-  const std::shared_ptr<const File> file = FindPerfMap(process_, {process_.pid});
-  if (file == nullptr) return std::nullopt;
-  const auto map = symbolizer::PerfMap::Read(*file);
-  return map.ok() ? std::optional(map->size()) : std::nullopt;
+GeneratedNames LiveProcessSource::NamesOfGeneratedCode() {
+  if (auto mappings = Mappings(); mappings.ok()) {
+    process_.mappings = std::make_shared<MappingTable>(*std::move(mappings));
+  }
+  JitFiles found;
+  FindJitFiles(process_, {process_.pid}, found);
+  GeneratedNames names;
+  if (found.miss != symbolizer::Miss::kNoPerfMap) names.sentence = symbolizer::MissName(found.miss);
+  for (const JitFile& file : found.files) {
+    const StatusOr<size_t> functions = FunctionsIn(file);
+    names.origin += fmt::format("{}{}", names.origin.empty() ? "" : " and ",
+                                file.kind == JitFile::Kind::kJitDump ? "jitdump" : "perf map");
+    if (functions.ok()) {
+      names.functions += *functions;
+    } else if (names.sentence.empty()) {
+      names.sentence = fmt::format("{} can't be used: {}", file.path, Message(functions.status()));
+    }
+  }
+  return names;
 }
 
 }  // namespace kiln::agent

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <cstddef>
-#include <optional>
+#include <string>
 #include <vector>
 
 #include "agent/doctor/process_facts.h"
@@ -10,6 +10,13 @@
 #include "agent/unwind/table_source.h"
 
 namespace kiln::agent {
+
+// Functions in the perf map and the jitdump of a process.
+struct GeneratedNames {
+  size_t functions = 0;
+  std::string origin;    // "perf map", "jitdump and perf map"; "" = there is none
+  std::string sentence;  // what is wrong; "" = nothing
+};
 
 // What the diagnosis of a process asks, so that tests can be any process.
 class ProcessSource {
@@ -22,8 +29,8 @@ class ProcessSource {
   // Whether the path of a mapping with a file still leads to that file.
   virtual bool IsOnDisk(const Mapping& mapping) = 0;
   virtual DebugFilePlaces DebugPlaces(const Mapping& mapping) = 0;
-  // Functions in the process's perf map; nullopt if it has none.
-  virtual std::optional<size_t> PerfMapFunctions() = 0;
+  // What names the code that the process makes at run time.
+  virtual GeneratedNames NamesOfGeneratedCode() = 0;
 };
 
 // A process of this host, as the recorder sees it. Thread-compatible.
@@ -34,7 +41,7 @@ class LiveProcessSource final : public ProcessSource {
   const ObjectFile& Object(const Mapping& mapping) override;
   bool IsOnDisk(const Mapping& mapping) override;
   DebugFilePlaces DebugPlaces(const Mapping& mapping) override;
-  std::optional<size_t> PerfMapFunctions() override;
+  GeneratedNames NamesOfGeneratedCode() override;
 
  private:
   Process process_;

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/flush/namer.h"
 
-#include <sys/stat.h>
-
 #include <algorithm>
 
 #include "agent/aggregate/aggregator.h"
@@ -13,8 +11,6 @@ namespace {
 using profile::FrameType;
 using symbolizer::Miss;
 using symbolizer::SourceLine;
-
-constexpr const char* kKernelModule = "[kernel.kallsyms]";
 
 std::string_view BaseName(std::string_view path) {
   const size_t slash = path.rfind('/');
@@ -34,7 +30,8 @@ SourceLine Placeholder(std::string_view module, uint64_t address) {
 
 void Namer::BeginWindow(const Window& window) {
   ++window_;
-  if (kernel_) TakeInKernelSymbols(window);
+  kernel_.BeginWindow(window.aggregate.kernel_symbols);
+  jit_.BeginWindow();
   // A symbol table is read once for all of a window's new addresses.
   absl::flat_hash_map<ObjectId, std::vector<uint64_t>> addresses;
   for (const Frame& frame : window.frames) {
@@ -49,38 +46,20 @@ void Namer::BeginWindow(const Window& window) {
   }
 }
 
-// Code that is gone by the window's end was there for some of its samples.
-void Namer::TakeInKernelSymbols(const Window& window) {
-  for (const KernelSymbolEvent& event : window.aggregate.kernel_symbols) {
-    kernel_->Add(event.start, event.length, event.name, event.is_bpf ? "bpf" : "");
-  }
-}
-
 size_t Namer::memory_bytes() const {
-  size_t bytes = 0;
+  size_t bytes = jit_.memory_bytes();
   for (const auto& [id, object] : objects_) bytes += sizeof(Object) + object.names.memory_bytes();
-  for (const auto& [identity, map] : perf_maps_) bytes += map.map == nullptr ? 0 : map.map->memory_bytes();
   return bytes;
 }
 
 void Namer::EndWindow(const Window& window) {
-  if (kernel_) {
-    for (const KernelSymbolEvent& event : window.aggregate.kernel_symbols) {
-      if (event.removed) kernel_->Remove(event.start);
-    }
-  }
-  // Longest unused first; perf maps, which can be read again, before names.
-  size_t bytes = memory_bytes();
+  kernel_.EndWindow(window.aggregate.kernel_symbols);
+  jit_.EndWindow(kJitCacheFactor * cache_bytes_);
+  // Longest unused first.
+  size_t bytes = memory_bytes() - jit_.memory_bytes();
   std::vector<std::pair<uint64_t, ObjectId>> order;
   for (const auto& [id, object] : objects_) order.emplace_back(object.used_in, id);
   std::ranges::sort(order);
-  absl::erase_if(perf_maps_, [&](const auto& entry) {
-    const PerfMapFile& map = entry.second;
-    const size_t size = map.map == nullptr ? 0 : map.map->memory_bytes();
-    if (map.used_in == window_ && bytes <= cache_bytes_) return false;
-    bytes -= size;
-    return true;
-  });
   for (const auto& [used_in, id] : order) {
     if (bytes <= cache_bytes_) break;
     const auto object = objects_.find(id);
@@ -93,10 +72,7 @@ NamedFrame Namer::Name(const Window& window, const Frame& frame) {
   NamedFrame named;
   switch (frame.space) {
     case FrameSpace::kObject: named = NameObject(window, frame); break;
-    case FrameSpace::kKernel:
-      if (!kernel_loaded_) LoadKernelSymbols(window);
-      named = NameKernel(frame);
-      break;
+    case FrameSpace::kKernel: named = NameKernel(frame); break;
     case FrameSpace::kJit: named = NameJit(window, frame); break;
     case FrameSpace::kUnmapped:
       named = {.type = FrameType::kUnknown, .module = "", .build_id = "", .address = frame.address, .lines = {}};
@@ -135,68 +111,33 @@ NamedFrame Namer::NameObject(const Window& window, const Frame& frame) {
   return named;
 }
 
-void Namer::LoadKernelSymbols(const Window& window) {
-  kernel_loaded_ = true;
-  auto symbols = symbolizer::KernelSymbols::Load();
-  if (!symbols.ok()) {
-    notes_.push_back(fmt::format("kernel functions have no names: {}", Message(symbols.status())));
-    return;
-  }
-  if (symbols->hidden()) {
-    notes_.push_back(
-        "kernel functions have no names: the kernel hides its addresses; show them by: sysctl kernel.kptr_restrict=0");
-    return;
-  }
-  kernel_.emplace(*std::move(symbols));
-  TakeInKernelSymbols(window);
-}
-
 NamedFrame Namer::NameKernel(const Frame& frame) {
-  NamedFrame named{
-      .type = FrameType::kKernel, .module = kKernelModule, .build_id = "", .address = frame.address, .lines = {}};
-  if (!kernel_) {
-    named.miss = Miss::kKernelSymbolsHidden;
-    return named;
-  }
-  if (const auto symbol = kernel_->Lookup(ProcessAddress(frame.address))) {
-    if (!symbol->module.empty()) named.module = "[" + symbol->module + "]";
-    named.lines.emplace_back().name = symbol->name;
-  } else {
-    named.miss = Miss::kNotCovered;
-  }
+  KernelNames::Found found = kernel_.Find(ProcessAddress(frame.address));
+  NamedFrame named{.type = FrameType::kKernel,
+                   .module = std::move(found.module),
+                   .build_id = std::move(found.build_id),
+                   .module_start = found.start,
+                   .module_limit = found.limit,
+                   .address = frame.address,
+                   .lines = {},
+                   .miss = found.miss};
+  if (!found.name.empty()) named.lines.emplace_back().name = std::move(found.name);
   return named;
-}
-
-const symbolizer::PerfMap* Namer::PerfMapOf(const WindowImage& image) {
-  if (image.perf_map == nullptr) return nullptr;
-  const auto [entry, added] = perf_maps_.try_emplace(image.perf_map->identity());
-  PerfMapFile& known = entry->second;
-  if (!added && known.used_in == window_) return known.map.get();
-  known.used_in = window_;
-  struct stat now {};
-  if (::fstat(image.perf_map->fd(), &now) != 0) return known.map.get();
-  const auto size = static_cast<uint64_t>(now.st_size);
-  if (!added && known.size == size) return known.map.get();
-  known.size = size;
-  known.file = image.perf_map;
-  auto map = symbolizer::PerfMap::Read(*known.file);
-  known.map = map.ok() ? std::make_unique<const symbolizer::PerfMap>(*std::move(map)) : nullptr;
-  return known.map.get();
 }
 
 NamedFrame Namer::NameJit(const Window& window, const Frame& frame) {
   const WindowImage& image = window.images.at(ImageId{frame.owner});
-  NamedFrame named{.type = FrameType::kJit, .module = "[jit]", .build_id = "", .address = frame.address, .lines = {}};
-  if (const symbolizer::PerfMap* map = PerfMapOf(image); map != nullptr) {
-    const Pid name = image.namespaced_pid.value != 0 ? image.namespaced_pid : image.pid;
-    named.module = fmt::format("/tmp/perf-{}.map", name.value);
-    symbolizer::Naming naming = map->Lookup(ProcessAddress(frame.address));
-    named.lines = std::move(naming.lines);
-    named.miss = naming.miss;
-  } else {
-    named.miss = Miss::kNoPerfMap;
-  }
-  return named;
+  JitNames::Found found = jit_.Find(image.jit_files, ProcessAddress(frame.address));
+  return {.type = FrameType::kJit,
+          .module = found.path.empty() ? "[jit]" : std::move(found.path),
+          .build_id = "",
+          .address = frame.address,
+          .lines = std::move(found.lines),
+          .miss = found.miss};
+}
+
+std::vector<std::string> Namer::notes() const {
+  return kernel_.note().empty() ? std::vector<std::string>() : std::vector{kernel_.note()};
 }
 
 }  // namespace kiln::agent

@@ -4,13 +4,13 @@
 #include <algorithm>
 
 #include "agent/collect/frame_words.h"
-#include "agent/process/perf_map_file.h"
+#include "agent/process/jit_files.h"
 
 namespace kiln::agent {
 namespace {
 
 // Most processes with code of their own making write no perf map: looking for one costs some twenty calls.
-constexpr uint64_t kPerfMapRetryNs = 1'000'000'000;
+constexpr uint64_t kJitFilesRetryNs = 1'000'000'000;
 
 bool IsComplete(kiln_stop stop) {
   return stop == KILN_STOP_NONE || stop == KILN_STOP_ROOT || stop == KILN_STOP_MEMORY_GONE;
@@ -111,7 +111,7 @@ std::optional<Frame> Locator::LocateUser(CodeAddress<ProcessAddress> address, co
         moment.mappings != nullptr ? moment.mappings->Find(lookup) : processes_.FindMapping(process, lookup, time_ns);
     if (mapping == nullptr) return std::nullopt;
     if (!mapping->is_file() && mapping->path != "[vdso]") {
-      OpenPerfMap(process, time_ns);
+      OpenJitFiles(process, time_ns);
       return Frame{FrameSpace::kJit, process.id.value, lookup.value()};
     }
     last = {.start = mapping->start,
@@ -122,17 +122,17 @@ std::optional<Frame> Locator::LocateUser(CodeAddress<ProcessAddress> address, co
   const ObjectFile& object = objects_.object(last->object);
   const FileOffset offset(lookup.value() - last->start.value() + last->offset.value());
   if (object.miss == symbolizer::Miss::kNotElf) {  // code in a file that is no program: some JITs map their cache so
-    OpenPerfMap(process, time_ns);
+    OpenJitFiles(process, time_ns);
     return Frame{FrameSpace::kJit, process.id.value, lookup.value()};
   }
   const auto elf_address = object.elf ? object.elf->ToElfAddress(offset) : std::nullopt;
   return Frame{FrameSpace::kObject, last->object.value, elf_address ? elf_address->value() : offset.value()};
 }
 
-void Locator::OpenPerfMap(Process& process, uint64_t time_ns) {
-  if (process.perf_map != nullptr || time_ns < process.next_perf_map_ns) return;
-  process.next_perf_map_ns = time_ns + kPerfMapRetryNs;
-  process.perf_map = FindPerfMap(process, processes_.NamespaceViews(process));
+void Locator::OpenJitFiles(Process& process, uint64_t time_ns) {
+  if (time_ns < process.next_jit_files_ns) return;
+  process.next_jit_files_ns = time_ns + kJitFilesRetryNs;
+  FindJitFiles(process, processes_.NamespaceViews(process), process.jit_files);
 }
 
 }  // namespace kiln::agent

@@ -55,7 +55,7 @@ class Locator {
   // Frames of a stack are looked up together, in memory that is on its way by then: Push each, then InternFound.
   void Push(const Frame& frame, std::optional<FrameCache::Key> remember_by = std::nullopt);
   void InternFound(std::vector<FrameIndex>& frames);
-  void OpenPerfMap(Process& process, uint64_t time_ns);
+  void OpenJitFiles(Process& process, uint64_t time_ns);
   // nullopt if `address` is in no executable memory of the process.
   std::optional<Frame> LocateUser(CodeAddress<ProcessAddress> address, const ProcessMoment& moment, uint64_t time_ns,
                                   std::optional<Place>& last);

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "agent/process/jit_files.h"
 #include "agent/process/mapping_table.h"
 #include "base/file.h"
 #include "base/ids.h"
@@ -48,9 +49,9 @@ struct Process {
   uint64_t losses_seen = 0;         // of ProcessTable's losses of events, those that the maps were checked after
   bool leader_exited = false;       // the thread with the process's id has ended; others may go on
   std::optional<uint64_t> exit_time_ns;
-  // The perf map, opened once code without a file was seen. Shared by forked children, which write none of their own.
-  std::shared_ptr<const File> perf_map;
-  uint64_t next_perf_map_ns = 0;  // not before this time is one looked for again
+  // Opened once code without a file was seen.
+  JitFiles jit_files;
+  uint64_t next_jit_files_ns = 0;  // not before this time are they looked for again
   // Who it is, for those who want to know; nullptr = nobody has asked.
   std::shared_ptr<const identity::ProcessIdentity> who;
 };

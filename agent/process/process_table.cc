@@ -131,7 +131,7 @@ void ProcessTable::OnFork(const ForkEvent& event, uint64_t time_ns) {
     child.losses_seen = parent->losses_seen;
     child.execed = parent->execed;
     child.mount_namespace = parent->mount_namespace;
-    child.perf_map = parent->perf_map;
+    child.jit_files = InheritJitFiles(parent->jit_files);
   }
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/session/window.h"
 
-#include "agent/process/perf_map_file.h"
+#include "agent/process/jit_files.h"
 
 namespace kiln::agent {
 
@@ -16,12 +16,12 @@ Window TakeWindowOf(Aggregator& aggregator, Locator& locator, const ProcessTable
     if (added) {
       image = {.pid = process.pid,
                .namespaced_pid = process.namespaced_pid,
-               .perf_map = process.perf_map,
+               .jit_files = process.jit_files,
                .who = process.who};
     }
-    if (has_generated_code && image.perf_map == nullptr && !image.looked_for_perf_map) {
-      image.looked_for_perf_map = true;
-      image.perf_map = FindPerfMap(process, processes.NamespaceViews(process));
+    if (has_generated_code && image.jit_files.files.empty() && !image.looked_for_jit_files) {
+      image.looked_for_jit_files = true;
+      FindJitFiles(process, processes.NamespaceViews(process), image.jit_files);
     }
   };
   for (const Frame& frame : window.frames) {

@@ -20,9 +20,9 @@ namespace kiln::agent {
 // What a window has to know of a program image after its process is gone.
 struct WindowImage {
   Pid pid;
-  Pid namespaced_pid;                                    // 0 = not known
-  std::shared_ptr<const File> perf_map;                  // nullptr = none
-  bool looked_for_perf_map = false;                      // once more, when the window ended
+  Pid namespaced_pid;  // 0 = not known
+  JitFiles jit_files;
+  bool looked_for_jit_files = false;                     // once more, when the window ended
   std::shared_ptr<const identity::ProcessIdentity> who;  // nullptr = nobody has asked
 };
 
