@@ -4,6 +4,7 @@
 #include "agent/cli/cli.h"
 #include "agent/daemon/daemon.h"
 #include "agent/record/record.h"
+#include "agent/symbolize/symbolize.h"
 #include "agent/symbols/index_process.h"
 #include "agent/top/top.h"
 
@@ -12,6 +13,9 @@ int main(int argc, char** argv) {
   if (argc > 1 && std::string_view(argv[1]) == kiln::agent::kIndexerArgument) {
     return kiln::agent::RunIndexer({argv + 2, argv + argc});
   }
-  return kiln::agent::RunCommandLine(
-      argc, argv, {.record = kiln::agent::RunRecord, .agent = kiln::agent::RunAgent, .top = kiln::agent::RunTop});
+  return kiln::agent::RunCommandLine(argc, argv,
+                                     {.record = kiln::agent::RunRecord,
+                                      .agent = kiln::agent::RunAgent,
+                                      .top = kiln::agent::RunTop,
+                                      .symbolize = kiln::agent::RunSymbolize});
 }

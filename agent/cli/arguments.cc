@@ -124,6 +124,47 @@ void DefineReading(CLI::App& app, Arguments& to) {
   view->footer("kiln view app.pb.gz\nkiln view app.pb.gz --no-serve -o app.html");
 }
 
+void DefineSymbolize(CLI::App& app, SymbolizeArguments& to) {
+  CLI::App* symbolize = app.add_subcommand(
+      "symbolize",
+      "Name addresses of a file or a process: the address, then for each function at it, innermost inlined one first, "
+      "a line with its name and a line FILE:LINE, as addr2line -a -f -i -C does; ?? and ??:0 where there is no name, "
+      "and why not in a sentence on stderr");
+  symbolize
+      ->add_option("-e,--exe", to.exe,
+                   "Program, library or kernel module whose own addresses (ELF addresses) are given")
+      ->type_name("FILE");
+  symbolize->add_option("-p,--pid", to.pid, "Process whose addresses are given; the kernel's are named, too")
+      ->type_name("PID");
+  symbolize->add_option("-j,--section", to.section, "Addresses count from the start of this section of FILE")
+      ->type_name("NAME");
+  symbolize->add_flag("--return-addresses", to.return_addresses,
+                      "Addresses are where calls return to: name the byte before each");
+  symbolize->add_flag("--no-inlines", to.no_inlines, "Only the innermost function, as addr2line without -i");
+  symbolize->add_flag("--no-demangle", to.no_demangle, "Names as in the symbol table");
+  symbolize->add_flag("--json", to.json,
+                      "Print each answer as one line of JSON: address, lines (function, system_name, file, line, "
+                      "column, start_line; what is not known is left out), module, build_id, elf_address, miss");
+  OneValueEach(symbolize
+                   ->add_option("--debug-dir", to.debug_folders,
+                                "Folder with debug files, laid out like /usr/lib/debug; repeatable")
+                   ->type_name("FOLDER"));
+  symbolize
+      ->add_option("--root", to.root,
+                   "Folder that FILE and its debug files are looked for in, a container's root; debug files are then "
+                   "looked for on the host, too")
+      ->type_name("FOLDER");
+  symbolize
+      ->add_option("ADDRESS", to.addresses,
+                   "Hexadecimal, with or without 0x; without any they are read from standard input, separated by "
+                   "blanks or newlines, and answered as they come")
+      ->type_name("ADDRESS");
+  symbolize->footer(
+      "kiln symbolize -e /usr/bin/git 0x2a6c0\n"
+      "kiln symbolize -e app --json < addresses\n"
+      "sudo kiln symbolize -p 1234 7f12a4c0 ffffffff81000000");
+}
+
 }  // namespace
 
 void DefineCommandLine(CLI::App& app, Arguments& arguments) {
@@ -153,6 +194,7 @@ void DefineCommandLine(CLI::App& app, Arguments& arguments) {
       "kiln agent --config agent.yaml --validate\n"
       "sudo OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 kiln agent");
   DefineReading(app, arguments);
+  DefineSymbolize(app, arguments.symbolize);
   CLI::App* doctor = app.add_subcommand("doctor",
                                         "Check whether this machine can record, or the stacks of a process be "
                                         "walked and named, and say what mends it");

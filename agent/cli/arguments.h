@@ -68,6 +68,19 @@ struct DoctorArguments {
   bool json = false;
 };
 
+struct SymbolizeArguments {
+  std::string exe;  // empty = none
+  std::string section;
+  std::string pid;  // empty = none
+  std::vector<std::string> addresses;
+  bool json = false;
+  bool no_inlines = false;
+  bool no_demangle = false;
+  bool return_addresses = false;
+  std::vector<std::string> debug_folders;
+  std::string root;  // empty = none
+};
+
 struct AgentArguments {
   std::vector<std::string> configs;
   bool validate = false;
@@ -83,6 +96,7 @@ struct Arguments {
   ConvertArguments convert;
   ViewArguments view;
   DoctorArguments doctor;
+  SymbolizeArguments symbolize;
   AgentArguments agent;
   std::string shell;  // of completions
 };

@@ -19,6 +19,7 @@
 #include "agent/cli/help.h"
 #include "agent/cli/man_page.h"
 #include "agent/cli/record_validation.h"
+#include "agent/cli/symbolize_validation.h"
 #include "agent/cli/top_validation.h"
 #include "agent/cli/values.h"
 #include "agent/doctor/doctor.h"
@@ -111,6 +112,14 @@ int Top(const Arguments& arguments, const CommandLineHooks& hooks) {
   return hooks.top(std::get<TopOptions>(validated));
 }
 
+int Symbolize(const Arguments& arguments, const CommandLineHooks& hooks) {
+  auto validated = ValidateSymbolizeOptions(arguments.symbolize);
+  if (const auto* failure = std::get_if<Failure>(&validated)) {
+    return Fail("kiln symbolize", failure->code, failure->sentence);
+  }
+  return hooks.symbolize(std::get<SymbolizeOptions>(validated));
+}
+
 int Dispatch(const ProgramModel& model, const std::string& command, const Arguments& arguments,
              const CommandLineHooks& hooks) {
   if (arguments.version || command == "version") return PrintVersion();
@@ -121,6 +130,7 @@ int Dispatch(const ProgramModel& model, const std::string& command, const Argume
                         .validate = arguments.agent.validate,
                         .print_config = arguments.agent.print_config});
   }
+  if (command == "symbolize") return Symbolize(arguments, hooks);
   if (command == "report") return RunReport(arguments.report);
   if (command == "convert") return RunConvert(arguments.convert);
   if (command == "view") return RunView(arguments.view);

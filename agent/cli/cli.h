@@ -5,6 +5,7 @@
 
 #include "agent/cli/agent_options.h"
 #include "agent/cli/record_options.h"
+#include "agent/cli/symbolize_options.h"
 #include "agent/cli/top_options.h"
 
 namespace kiln::agent {
@@ -14,6 +15,7 @@ struct CommandLineHooks {
   std::function<int(const RecordOptions&)> record;
   std::function<int(const AgentOptions&)> agent;
   std::function<int(const TopOptions&)> top;
+  std::function<int(const SymbolizeOptions&)> symbolize;
 };
 
 // The whole program but for the hooks: parses, validates, runs one command. Returns the exit status. Text for people

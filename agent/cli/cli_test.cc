@@ -33,6 +33,7 @@ struct Outcome {
   std::string err;
   std::optional<RecordOptions> recorded;
   std::optional<TopOptions> shown;
+  std::optional<SymbolizeOptions> symbolized;
 };
 
 Outcome Kiln(std::vector<std::string> words) {
@@ -49,6 +50,11 @@ Outcome Kiln(std::vector<std::string> words) {
                                       [&](const TopOptions& options) {
                                         outcome.shown = options;
                                         return 18;
+                                      },
+                                  .symbolize =
+                                      [&](const SymbolizeOptions& options) {
+                                        outcome.symbolized = options;
+                                        return 19;
                                       }};
   testing::internal::CaptureStdout();
   testing::internal::CaptureStderr();
@@ -121,6 +127,21 @@ TEST(TopCommand, HandsOptionsOverAndPassesTheStatusOn) {
   EXPECT_FALSE(outcome.recorded);
 }
 
+TEST(SymbolizeCommand, HandsOptionsOverAndPassesTheStatusOn) {
+  const Outcome outcome = Kiln({"symbolize", "-e", "app", "0x10", "20", "-j", ".text", "--debug-dir", "/usr", "30",
+                                "--debug-dir=/tmp", "--return-addresses", "--json"});
+  EXPECT_EQ(outcome.status, 19) << outcome.err;
+  ASSERT_TRUE(outcome.symbolized);
+  EXPECT_EQ(outcome.symbolized->exe, "app");
+  EXPECT_EQ(outcome.symbolized->section, ".text");
+  EXPECT_THAT(outcome.symbolized->addresses, ElementsAre(0x10, 0x20, 0x30));
+  EXPECT_THAT(outcome.symbolized->debug_folders, ElementsAre("/usr", "/tmp"));
+  EXPECT_TRUE(outcome.symbolized->return_addresses);
+  EXPECT_TRUE(outcome.symbolized->json);
+  EXPECT_TRUE(outcome.symbolized->inlines);
+  EXPECT_EQ(Kiln({"symbolize", "-p", "1"}).symbolized->pid, Pid{1});
+}
+
 TEST(UsageErrors, AreOneSentenceWithAMend) {
   ExpectUsageError({"rekord"}, "there is no command 'rekord': did you mean record?");
   ExpectUsageError({"banana"}, "there is no command 'banana': kiln --help lists them");
@@ -135,6 +156,9 @@ TEST(UsageErrors, AreOneSentenceWithAMend) {
   ExpectUsageError({"record", "--"}, "there is no command behind --");
   ExpectUsageError({"top", "--sort", "name"}, "--sort is 'name'");
   ExpectUsageError({"top", "--interva", "2s"}, "did you mean --interval?");
+  ExpectUsageError({"symbolize", "1234"}, "--exe FILE");
+  ExpectUsageError({"symbolize", "-e", "a", "main"}, "'main' is no address");
+  ExpectUsageError({"symbolize", "-e", "a", "--debugdir", "/"}, "did you mean --debug-dir?");
   ExpectUsageError({"top", "1234"}, "'1234' is one argument too many");
   ExpectUsageError({"report"}, "FILE is missing");
   ExpectUsageError({"report", "--top", "0", "x.pb.gz"}, "--top is '0'");

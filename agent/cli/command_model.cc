@@ -29,7 +29,8 @@ CommandModel Describe(const CLI::App& app, bool is_program) {
       command.positionals.push_back({.name = option->get_name(true),
                                      .value = option->get_type_name(),
                                      .description = option->get_description(),
-                                     .required = option->get_required()});
+                                     .required = option->get_required(),
+                                     .repeated = option->get_items_expected_max() > 1});
       continue;
     }
     command.options.push_back({.short_name = option->get_snames().empty() ? "" : option->get_snames().front(),
@@ -60,7 +61,11 @@ std::string CommandModel::Usage() const {
   for (const PositionalModel& positional : positionals) {
     const auto choices = positional.Choices();
     const std::string shown = choices.empty() ? positional.name : positional.value;
-    text += positional.is_command() ? " [-- COMMAND [ARGUMENT]…]" : " " + shown;
+    if (positional.is_command()) {
+      text += " [-- COMMAND [ARGUMENT]…]";
+    } else {
+      text += positional.repeated ? " [" + shown + "]…" : " " + shown;
+    }
   }
   return text;
 }

@@ -31,6 +31,7 @@ struct PositionalModel {
   std::string value;  // as in OptionModel
   std::string description;
   bool required = false;
+  bool repeated = false;  // any number of them, none too
 
   std::vector<std::string> Choices() const;
   bool is_command() const { return name == "COMMAND"; }

@@ -143,8 +143,8 @@ std::string Zsh(const ProgramModel& model) {
     }
     for (const PositionalModel& positional : command.positionals) {
       text += positional.is_command() ? std::string(" \\\n        '*::command:_normal'")
-                                      : fmt::format(" \\\n        ':{}:{}'", positional.name,
-                                                    ZshAction(positional.value, positional.Choices()));
+                                      : fmt::format(" \\\n        '{}:{}:{}'", positional.repeated ? "*" : "",
+                                                    positional.name, ZshAction(positional.value, positional.Choices()));
     }
     text += "\n      ;;\n";
   }
@@ -189,7 +189,7 @@ complete -c kiln -f
           "-a '(__kiln_command)'\n";
     } else if (!first.Choices().empty()) {
       text += when + fmt::format(" -a '{}'\n", Join(first.Choices()));
-    } else {
+    } else if (first.value == "FILE") {
       text += when + " -F\n";
     }
   }

@@ -86,6 +86,16 @@ StatusOr<absl::Duration> ParseDuration(std::string_view option, std::string_view
   return duration;
 }
 
+std::optional<uint64_t> ParseAddress(std::string_view text) {
+  if (text.starts_with("0x") || text.starts_with("0X")) text.remove_prefix(2);
+  uint64_t address = 0;
+  const char* end = text.data() + text.size();
+  const auto [stopped, error] = std::from_chars(text.data(), end, address, 16);
+  // from_chars takes a minus sign even here.
+  if (error != std::errc() || stopped != end || text.starts_with('-')) return std::nullopt;
+  return address;
+}
+
 std::string_view ClosestWord(std::string_view word, const std::vector<std::string_view>& choices) {
   if (word.size() > 64) return "";
   std::string_view best;

@@ -5,6 +5,7 @@
 #include <absl/time/time.h>
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -23,6 +24,9 @@ StatusOr<double> ParseNumber(std::string_view option, std::string_view text, dou
 
 // "10" (seconds), "10s", "500ms", "1m30s", "1h": whole or decimal, above zero, at most 10,000 hours.
 StatusOr<absl::Duration> ParseDuration(std::string_view option, std::string_view text);
+
+// An address as addr2line takes it: one to sixteen hexadecimal digits, with or without 0x. nullopt if it is none.
+std::optional<uint64_t> ParseAddress(std::string_view text);
 
 // The member of `choices` that differs from `word` by at most two edits (and fewer than its own length); empty if there
 // is none. For "did you mean".

@@ -68,7 +68,7 @@ Status CheckReadable(const std::string& maps, Pid pid) {
   if (text.ok()) return absl::OkStatus();
   if (text.status().code() == absl::StatusCode::kPermissionDenied) {
     return Error(absl::StatusCode::kPermissionDenied,
-                 "the memory map of process {} may not be read: use sudo kiln doctor -p {}", pid.value, pid.value);
+                 "the memory map of process {} may not be read: run kiln as root (sudo)", pid.value);
   }
   return Annotate(text.status(), fmt::format("process {}", pid.value));
 }

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+
+#include "agent/cli/symbolize_options.h"
+#include "agent/symbolize/address_namer.h"
+#include "base/status.h"
+
+namespace kiln::agent {
+
+// Names addresses of the process options.pid and of the kernel: by the memory map of now, each file as the process sees
+// it, the perf map for what is in no file, /proc/kallsyms for the upper half. Errors are ReadProcessFacts'.
+StatusOr<std::unique_ptr<AddressNamer>> OpenProcessNamer(const SymbolizeOptions& options);
+
+}  // namespace kiln::agent
