@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include "base/byte_reader.h"
+#include "symbolizer/build_id.h"
 
 namespace kiln::symbolizer {
 namespace {

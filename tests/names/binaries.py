@@ -22,7 +22,8 @@ class Binary:
     addr2line: str = ""  # the file that it reads; "" = exe
     llvm: str = ""
     raw: str = ""  # the file whose DWARF llvm-dwarfdump reads as it is; "" = exe
-    note: str = ""
+    section: str = ""  # addresses count from its start: in a relocatable file
+    inside: str = ""  # the name that kiln is given, if it isn't exe: the path in a --root
 
     def file_of(self, who):
         return getattr(self, who) or self.exe
@@ -270,7 +271,8 @@ def add_distribution(b):
                 Binary(
                     "debian_" + os.path.basename(file),
                     exe,
-                    kiln=["--debug-dir", os.path.join(root, "usr/lib/debug")],
+                    kiln=["--root", root],
+                    inside="/" + os.path.relpath(exe, root),
                     addr2line=debug_file,
                     llvm=debug_file,
                     raw=debug_file,
@@ -289,7 +291,7 @@ def add_kernel(b):
     debug = os.path.join(root, "usr/lib/debug", module)
     if os.path.exists(debug):
         b.binaries.append(
-            Binary("kernel_xfs.ko", os.path.join(root, module), kiln=["--debug-dir", os.path.join(root, "usr/lib/debug"), "-j", ".text"], addr2line=debug, llvm=debug, raw=debug)
+            Binary("kernel_xfs.ko", os.path.join(root, module), kiln=["--root", root], inside="/" + module, section=".text", addr2line=debug, llvm=debug, raw=debug)
         )
     vmlinux = os.path.join(root, "usr/lib/debug/boot", f"vmlinux-{KERNEL}")
     if os.path.exists(vmlinux):

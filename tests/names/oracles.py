@@ -29,7 +29,9 @@ def _ask(command, addresses):
 
 
 def kiln(program, binary, addresses):
-    command = [program, "symbolize", "--json", "--no-demangle", "-e", binary.exe, *binary.kiln]
+    command = [program, "symbolize", "--json", "--no-demangle", "-e", binary.inside or binary.exe, *binary.kiln]
+    if binary.section:
+        command += ["-j", binary.section]
     answers = []
     for line in _ask(command, addresses).splitlines():
         answer = json.loads(line)

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Why kiln and another program name an address differently. Each difference - the number of frames, or one field of one
+frame - is given a class by a rule, or none: then the comparison fails. A class says why kiln is right."""
+
+import re
+
+CLASSES = {
+    "clone suffix": "The symbol of a part or a copy of a function has a suffix (.isra.0, .cold, .lto_priv.0, .abi0, "
+    "@VERSION). DWARF has the function's own name, which the parts share; kiln takes that.",
+    "addr2line: symbol for an inlined function": "addr2line prints the symbol of the machine function in place of the "
+    "innermost inlined function's name if DWARF has no linkage name for that. llvm-symbolizer, or DWARF, has kiln's name.",
+    "llvm-symbolizer: symbol for the function": "llvm-symbolizer replaces the outermost function's name by the symbol at "
+    "the address: where several functions share their code (ICF), or have aliases, by another one than DWARF's.",
+    "alias": "Several symbols name the address. kiln chooses by the fixed rule of symbolizer/symbol_table.h.",
+    "no linkage name": "DWARF has a plain name only (gcc leaves linkage names of inlined local functions out); the other "
+    "program found none or a symbol that belongs to the function around it.",
+    "file of a symbol": "No line table covers the address. The other program prints the name of the STT_FILE symbol that "
+    "stands before the symbol, with line 0 or ?: it is no path, and often that of another unit.",
+    "beyond the symbol": "No function of DWARF and no symbol's size covers the address (PLT, padding). The other program "
+    "takes the nearest symbol below.",
+    "padding": "The line table's last row reaches to the next function, over padding that no function covers. kiln names "
+    "code of functions only.",
+    "addr2line: inlined functions not seen": "addr2line reads no index into .debug_rnglists (DW_FORM_rnglistx), so that it "
+    "misses inlined functions. llvm-symbolizer sees what kiln sees.",
+    "addr2line: no inlined functions of partial units": "addr2line loses inlined functions whose abstract entries stand in "
+    "another unit. llvm-symbolizer or DWARF has what kiln has.",
+    "addr2line: no lines of DWARF 5 of Go": "addr2line takes the unit's name (go.go) for the file, and line 0.",
+    "addr2line: wrong file": "addr2line takes file numbers of DWARF 5 off by one in some units, or keeps the file of an "
+    "earlier row. llvm-symbolizer and the row of the line table have kiln's file.",
+    "addr2line: nearest entry": "addr2line takes the function with the smallest range that has the address, and so another "
+    "one than the innermost where ranges overlap. llvm-symbolizer or DWARF has what kiln has.",
+    "llvm-symbolizer: does not read it": "llvm-symbolizer 16 does not follow .gnu_debugaltlink, and reads no section of the "
+    "old kind of compression (.zdebug_*) that GNU tools wrote. addr2line has what kiln has.",
+    "llvm-symbolizer: relative folder": "llvm-symbolizer does not put the unit's folder before a folder of the line table "
+    "that is relative. The standard says so, and addr2line does.",
+    "llvm-symbolizer: names its own way": "llvm-symbolizer prints no name for a function whose name DWARF gives through "
+    "another unit. addr2line, or the symbol table, has kiln's name.",
+    "only kiln": "Neither DWARF nor symbols name the address for the other program: kiln takes it from what that does not "
+    "read (Go's table of functions, relocations of the PLT).",
+}
+
+
+def plain(name):
+    """Without what compilers, linkers and versions append."""
+    name = name.split("@")[0]
+    return re.sub(r"(\.(cold|isra|part|constprop|lto_priv|llvm|localalias|abi0|abiinternal|__uniq|\d+))+(\.\d+)*$", "", name)
+
+
+def base(path):
+    return path.rsplit("/", 1)[-1]
+
+
+class Case:
+    """One address: what each says, and what decides between them."""
+
+    def __init__(self, address, kiln, others, symbols, raw):
+        self.address = address
+        self.kiln = kiln
+        self.others = others  # {"addr2line": frames, "llvm": frames}
+        self.symbols = symbols  # names at the address
+        self._raw = raw
+        self._raw_answer = None
+
+    def raw(self):
+        if self._raw_answer is None:
+            self._raw_answer = self._raw(self.address)
+        return self._raw_answer
+
+    def backed(self, who):
+        """Whether something other than `who` says what kiln says."""
+        other = self.others["llvm" if who == "addr2line" else "addr2line"]
+        return same(self.kiln, other) or self.raw_agrees()
+
+    def raw_agrees(self):
+        raw = self.raw()
+        if raw is None or not self.kiln:
+            return False
+        if not raw.function and not raw.line:
+            return bool(self.symbols) and len(self.kiln) == 1 and plain(self.kiln[0].name) in {plain(n) for n in self.symbols}
+        names = {plain(raw.function)} | ({plain(n) for n in self.symbols} if not raw.inlined or True else set())
+        first, last = self.kiln[0], self.kiln[-1]
+        return (
+            first.line == raw.line
+            and base(first.file) == raw.file
+            and plain(last.name) in names
+            and (not raw.inlined or plain(first.name) == plain(raw.inlined))
+            and (len(self.kiln) > 1) == bool(raw.inlined)
+        )
+
+
+def same(a, b):
+    """Equal but for clone suffixes."""
+    return len(a) == len(b) and all(plain(x.name) == plain(y.name) and x[1:] == y[1:] for x, y in zip(a, b))
+
+
+def explain(case, who):
+    """The classes of what differs between kiln and `who`; None if something has none."""
+    kiln, other = case.kiln, case.others[who]
+    symbols = {plain(name) for name in case.symbols}
+    if not kiln or not other:
+        return _explain_missing(case, who, symbols)
+    if len(kiln) != len(other):
+        return _explain_length(case, who)
+    found = set()
+    for i, (k, x) in enumerate(zip(kiln, other)):
+        if k.name != x.name:
+            found.add(_explain_name(case, who, i, symbols))
+        if k.file != x.file or k.line != x.line:
+            found.add(_explain_place(case, who, i))
+    return None if None in found else found
+
+
+def _explain_missing(case, who, symbols):
+    if case.kiln:
+        if plain(case.kiln[-1].name) in symbols or case.backed(who):
+            return {"llvm-symbolizer: names its own way" if who == "llvm" else "addr2line: nearest entry"}
+        return {"only kiln"} if not case.symbols and len(case.kiln) == 1 and case.kiln[0].line == 0 else None
+    if symbols:
+        return None
+    raw = case.raw()
+    if raw is not None and (raw.function or raw.inlined):
+        return None
+    if any(frame.line for frame in case.others[who]):
+        return {"padding"}
+    return {"beyond the symbol"}
+
+
+def _explain_length(case, who):
+    if not case.backed(who):
+        return None
+    kiln, other = case.kiln, case.others[who]
+    if who == "llvm":
+        return {"llvm-symbolizer: does not read it"}
+    if len(other) == 1 and other[0].file == "go.go":
+        return {"addr2line: no lines of DWARF 5 of Go"}
+    if len(other) == 1 and plain(other[0].name) == plain(kiln[-1].name) and other[0][1:] == kiln[0][1:]:
+        return {"addr2line: inlined functions not seen"}
+    return {"addr2line: no inlined functions of partial units"}
+
+
+def _explain_name(case, who, i, symbols):
+    kiln, other = case.kiln[i].name, case.others[who][i].name
+    if plain(kiln) == plain(other):
+        return "clone suffix"
+    is_last = i == len(case.kiln) - 1
+    if is_last and plain(kiln) in symbols and plain(other) in symbols:
+        return "alias" if not case.backed(who) or who == "addr2line" else "llvm-symbolizer: symbol for the function"
+    if who == "addr2line" and i == 0 and not is_last and plain(other) in symbols and case.backed(who):
+        return "addr2line: symbol for an inlined function"
+    if who == "llvm" and is_last and plain(other) in symbols and case.backed(who):
+        return "llvm-symbolizer: symbol for the function"
+    if not other and case.backed(who):
+        return "llvm-symbolizer: names its own way" if who == "llvm" else "no linkage name"
+    if case.backed(who):
+        return "addr2line: nearest entry" if who == "addr2line" else "llvm-symbolizer: names its own way"
+    return None
+
+
+def _explain_place(case, who, i):
+    kiln, other = case.kiln[i], case.others[who][i]
+    if not kiln.file and not other.line and len(case.kiln) == 1 and "/" not in _own_part(other.file):
+        return "file of a symbol"
+    if other.file == "go.go":
+        return "addr2line: no lines of DWARF 5 of Go"
+    if who == "llvm" and kiln.line == other.line and kiln.file.endswith("/" + base(other.file)) and case.backed_place("addr2line", i):
+        return "llvm-symbolizer: relative folder"
+    if who == "addr2line" and case.backed_place("llvm", i):
+        return "addr2line: wrong file"
+    if case.backed(who):
+        return "addr2line: wrong file" if who == "addr2line" else None
+    return None
+
+
+def _own_part(path):
+    return base(path) if path.count("/") else path
+
+
+def _backed_place(self, who, i):
+    other = self.others[who]
+    if len(other) == len(self.kiln) and other[i][1:] == self.kiln[i][1:]:
+        return True
+    raw = self.raw()
+    return i == 0 and raw is not None and (base(self.kiln[0].file), self.kiln[0].line) == (raw.file, raw.line)
+
+
+Case.backed_place = _backed_place
