@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "base/fd.h"
+#include "symbolizer/build_id.h"
 #include "symbolizer/elf_file.h"
 
 namespace kiln::symbolizer {

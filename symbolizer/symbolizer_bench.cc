@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Cost of reading symbols, of naming one address and of making unwind tables. Inputs: this program, the C++ library
-// that it uses, the running kernel, and a perf map as a large JIT writes it.
+// that it uses, the go command, the running kernel, and a perf map as a large JIT writes it.
 #include <benchmark/benchmark.h>
 #include <dlfcn.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <random>
 #include <string>
 #include <vector>
@@ -11,6 +13,7 @@
 #include "base/file.h"
 #include "symbolizer/demangle.h"
 #include "symbolizer/elf_file.h"
+#include "symbolizer/go/go_names.h"
 #include "symbolizer/kernel_symbols.h"
 #include "symbolizer/perf_map.h"
 #include "symbolizer/symbol_table.h"
@@ -104,6 +107,40 @@ void BM_LookupDemangled(benchmark::State& state) {
   for (auto _ : state) benchmark::DoNotOptimize(table.Lookup(addresses[next++ % addresses.size()]));
 }
 BENCHMARK(BM_LookupDemangled);
+
+// The go command itself, if there is one: 15 MB, 15 000 functions.
+std::string GoProgram() {
+  const std::string path = "/usr/local/go/bin/go";
+  return ::access(path.c_str(), R_OK) == 0 ? path : "/usr/lib/go/bin/go";
+}
+
+void BM_OpenGoNames(benchmark::State& state) {
+  StatusOr<File> file = File::Open(GoProgram());
+  if (!file.ok()) return state.SkipWithError("no Go");
+  const ElfFile elf = *ElfFile::Open(*std::move(file));
+  for (auto _ : state) {
+    const StatusOr<GoNames> names = GoNames::Find(elf);
+    benchmark::DoNotOptimize(names);
+    state.counters["functions"] = static_cast<double>(names->table().size());
+    state.counters["memory_bytes"] = static_cast<double>(names->memory_bytes());
+  }
+}
+BENCHMARK(BM_OpenGoNames)->Unit(benchmark::kMicrosecond);
+
+// With the inlined functions, files and lines. Addresses of a window come sorted (1), as 4096 of all the code.
+void BM_LookupGo(benchmark::State& state) {
+  StatusOr<File> file = File::Open(GoProgram());
+  if (!file.ok()) return state.SkipWithError("no Go");
+  const ElfFile elf = *ElfFile::Open(*std::move(file));
+  const GoNames names = *GoNames::Find(elf);
+  std::vector<ElfAddress> addresses = RandomAddresses(elf);
+  if (state.range(0) != 0) std::ranges::sort(addresses);
+  size_t next = 0;
+  size_t lines = 0;
+  for (auto _ : state) lines += names.Lookup(addresses[next++ % addresses.size()]).lines.size();
+  state.counters["lines"] = static_cast<double>(lines) / static_cast<double>(state.iterations());
+}
+BENCHMARK(BM_LookupGo)->Arg(0)->Arg(1)->ArgName("sorted");
 
 void BM_LoadKernelSymbols(benchmark::State& state) {
   for (auto _ : state) {

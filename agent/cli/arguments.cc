@@ -47,6 +47,26 @@ void DefineStacks(CLI::App* command, SamplingArguments& to) {
       ->type_name("FOLDER|none");
 }
 
+void DefineDebugInfo(CLI::App* command, SamplingArguments& to) {
+  command->add_flag("--no-debug-info", to.no_debug_info, "Names alone: no files, lines and inlined functions");
+  OneValueEach(command
+                   ->add_option("--debug-dir", to.debug_folders,
+                                "Folder with debug files, laid out like /usr/lib/debug; may be repeated")
+                   ->type_name("FOLDER"));
+  command
+      ->add_option(
+          "--debug-info-cache", to.debug_info_cache,
+          "Folder that keeps what was read of debug information, or none; without it /var/cache/kiln/lines for root")
+      ->type_name("FOLDER|none");
+  command
+      ->add_option("--debug-info-memory", to.debug_info_memory,
+                   "Memory for reading debug information: 64MiB to 64GiB; files that need more have names alone")
+      ->type_name("SIZE")
+      ->default_str("512MiB");
+  command->add_flag("--debuginfod", to.debuginfod,
+                    "Ask the servers in DEBUGINFOD_URLS for debug files: they learn which programs run here");
+}
+
 void DefineRecord(CLI::App& app, RecordArguments& to) {
   CLI::App* record = app.add_subcommand("record", "Sample stacks and write profiles; without a target the whole host");
   DefineTargets(record, to, "Record");
@@ -62,6 +82,7 @@ void DefineRecord(CLI::App& app, RecordArguments& to) {
                                 "kiln-HOST-TIME.pb.gz and .html")
                    ->type_name("FILE"));
   DefineStacks(record, to);
+  DefineDebugInfo(record, to);
   record->add_option("--stats", to.stats, "Write what the recording cost to this file, as JSON")->type_name("FILE");
   record->add_option("COMMAND", to.stray, "Program to start and record, behind --")->type_name("COMMAND");
   record->footer(
@@ -93,6 +114,7 @@ void DefineTop(CLI::App& app, TopArguments& to) {
   top->add_flag("--once", to.once, "Print one interval, of the length that -i or -d gives, and end");
   top->add_flag("--json", to.json, "Print each interval as one line of JSON");
   DefineStacks(top, to);
+  DefineDebugInfo(top, to);
   top->footer(
       "sudo kiln top\n"
       "sudo kiln top -p $(pidof nginx | tr ' ' ,) --tree\n"

@@ -23,6 +23,12 @@ struct SamplingArguments {
   bool no_kernel = false;
   std::string unwind_memory = "64MiB";
   std::string unwind_cache;  // empty = the default
+  bool no_debug_info = false;
+  std::vector<std::string> debug_folders;
+  std::string debug_info_cache;  // empty = the default
+  std::string debug_info_memory = "512MiB";
+  bool debuginfod = false;
+  std::string debuginfod_urls;  // DEBUGINFOD_URLS of the environment
 };
 
 struct RecordArguments : SamplingArguments {

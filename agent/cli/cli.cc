@@ -98,8 +98,15 @@ int PrintCompletions(const ProgramModel& model, const std::string& shell) {
   return 0;
 }
 
+std::string DebuginfodUrls() {
+  const char* urls = std::getenv("DEBUGINFOD_URLS");
+  return urls == nullptr ? "" : urls;
+}
+
 int Record(const Arguments& arguments, const CommandLineHooks& hooks) {
-  auto validated = ValidateRecordOptions(arguments.record, arguments.verbose, HostEnvironment());
+  RecordArguments record = arguments.record;
+  record.debuginfod_urls = DebuginfodUrls();
+  auto validated = ValidateRecordOptions(record, arguments.verbose, HostEnvironment());
   if (const auto* failure = std::get_if<Failure>(&validated)) {
     return Fail("kiln record", failure->code, failure->sentence);
   }
@@ -107,7 +114,9 @@ int Record(const Arguments& arguments, const CommandLineHooks& hooks) {
 }
 
 int Top(const Arguments& arguments, const CommandLineHooks& hooks) {
-  auto validated = ValidateTopOptions(arguments.top, "/proc");
+  TopArguments top = arguments.top;
+  top.debuginfod_urls = DebuginfodUrls();
+  auto validated = ValidateTopOptions(top, "/proc");
   if (const auto* failure = std::get_if<Failure>(&validated)) return Fail("kiln top", failure->code, failure->sentence);
   return hooks.top(std::get<TopOptions>(validated));
 }

@@ -31,6 +31,17 @@ struct SamplingOptions {
   // nowhere.
   std::string unwind_cache;
 
+  // Read debug information: files, lines, inlined functions. Without it names alone.
+  bool debug_info = true;
+  // Folders with debug files, each laid out like /usr/lib/debug; existed at validation.
+  std::vector<std::string> debug_folders;
+  // Folder that keeps what was read of debug information; empty = the usual one, "none" = nowhere.
+  std::string debug_info_cache;
+  // Most memory of the process that reads debug information.
+  uint64_t debug_info_memory_bytes = uint64_t{512} << 20;
+  // Servers of debug files; empty = none is asked.
+  std::vector<std::string> debuginfod_urls;
+
   bool has_target() const { return !pids.empty() || !comm_regex.empty() || !cgroups.empty(); }
 };
 

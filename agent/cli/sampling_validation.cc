@@ -2,6 +2,7 @@
 #include "agent/cli/sampling_validation.h"
 
 #include <absl/strings/numbers.h>
+#include <absl/strings/str_split.h>
 #include <re2/re2.h>
 
 #include <algorithm>
@@ -90,6 +91,12 @@ MaybeFailure TakeCgroups(const std::vector<std::string>& paths, std::vector<std:
 
 }  // namespace
 
+std::optional<Failure> CheckFolder(const char* option, const std::string& path) {
+  struct stat info {};
+  if (::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) return std::nullopt;
+  return Failure{ExitCode::kNoInput, fmt::format("{} is '{}': there is no such folder", option, path)};
+}
+
 std::optional<Failure> ValidateSampling(const SamplingArguments& arguments, const std::string& proc_root,
                                         SamplingOptions& options) {
   const auto frequency = ParseWholeNumber("--frequency", arguments.frequency, 1, 10'000);
@@ -100,6 +107,21 @@ std::optional<Failure> ValidateSampling(const SamplingArguments& arguments, cons
   options.unwind_memory_bytes = *memory;
   options.unwind_cache = arguments.unwind_cache;
   options.no_kernel = arguments.no_kernel;
+  const auto reading = ParseBytes("--debug-info-memory", arguments.debug_info_memory, 64 << 20, uint64_t{64} << 30);
+  if (!reading.ok()) return Usage(reading.status());
+  options.debug_info_memory_bytes = *reading;
+  options.debug_info = !arguments.no_debug_info;
+  options.debug_info_cache = arguments.debug_info_cache;
+  for (const std::string& folder : arguments.debug_folders) {
+    if (auto failure = CheckFolder("--debug-dir", folder)) return failure;
+  }
+  options.debug_folders = arguments.debug_folders;
+  if (arguments.debuginfod) {
+    options.debuginfod_urls = absl::StrSplit(arguments.debuginfod_urls, ' ', absl::SkipEmpty());
+    if (options.debuginfod_urls.empty()) {
+      return Failure{ExitCode::kUsage, "--debuginfod asks the servers in DEBUGINFOD_URLS, and there are none: set it"};
+    }
+  }
   options.comm_regex = arguments.comm;
   if (auto failure = CheckComm(arguments.comm)) return failure;
   if (auto failure = TakePids(arguments.pids, proc_root, options.pids)) return failure;

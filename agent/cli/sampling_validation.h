@@ -15,4 +15,7 @@ namespace kiln::agent {
 std::optional<Failure> ValidateSampling(const SamplingArguments& arguments, const std::string& proc_root,
                                         SamplingOptions& options);
 
+// A folder that a user gave to `option`: is it there?
+std::optional<Failure> CheckFolder(const char* option, const std::string& path);
+
 }  // namespace kiln::agent

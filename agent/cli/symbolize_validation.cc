@@ -6,18 +6,13 @@
 
 #include <limits>
 
+#include "agent/cli/sampling_validation.h"
 #include "agent/cli/values.h"
 
 namespace kiln::agent {
 namespace {
 
 Failure Usage(std::string sentence) { return {ExitCode::kUsage, std::move(sentence)}; }
-
-std::optional<Failure> CheckFolder(const char* option, const std::string& path) {
-  struct stat info {};
-  if (::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) return std::nullopt;
-  return Failure{ExitCode::kNoInput, fmt::format("{} is '{}': there is no such folder", option, path)};
-}
 
 }  // namespace
 

@@ -71,6 +71,17 @@ struct RelabelRule {
 };
 
 // receivers: profiling[/name]. The profiler.
+// Files, lines and inlined functions, from debug information.
+struct ProfilingDebugInfo {
+  bool enabled = true;
+  std::vector<std::string> directories;      // with debug files, each laid out like /usr/lib/debug
+  std::string cache;                         // folder of what was read; "" = the usual place, "none" = no such folder
+  int64_t cache_size = int64_t{1} << 30;     // bytes of that folder, 16 MiB …; the least recently used go first
+  int64_t memory = int64_t{256} << 20;       // bytes of the process that reads, 64 MiB … 64 GiB
+  std::vector<std::string> debuginfod_urls;  // servers of debug files; none = nobody is asked. Read at the start only
+  friend bool operator==(const ProfilingDebugInfo&, const ProfilingDebugInfo&) = default;
+};
+
 struct ProfilingReceiver {
   int64_t frequency = 19;                     // samples per second and CPU, 1 … 10000
   absl::Duration window = absl::Seconds(15);  // of one profile, 1 s … 10 min
@@ -79,6 +90,7 @@ struct ProfilingReceiver {
   int64_t unwind_memory =
       int64_t{24} << 20;     // bytes of unwind tables in the kernel, 4 MiB … 4 GiB; the coldest go first
   std::string unwind_cache;  // folder of compiled tables; "" = the usual place, "none" = no cache
+  ProfilingDebugInfo debug_info;
   ProfilingFilters filters;
   ProfilingAttributes attributes;
   ProfilingResource resource;

@@ -25,6 +25,7 @@ std::string_view Name(ReceiverPart part) {
     case ReceiverPart::kKinds: return "kinds";
     case ReceiverPart::kKernelStacks: return "kernel_stacks";
     case ReceiverPart::kUnwinding: return "unwind_memory or unwind_cache";
+    case ReceiverPart::kDebugInfo: return "debug_info";
     case ReceiverPart::kFilters: return "filters";
     case ReceiverPart::kAttributes: return "attributes";
     case ReceiverPart::kResource: return "resource";
@@ -44,6 +45,7 @@ std::set<ReceiverPart> ChangedParts(const ProfilingReceiver& a, const ProfilingR
   check(kKinds, a.kinds == b.kinds);
   check(kKernelStacks, a.kernel_stacks == b.kernel_stacks);
   check(kUnwinding, a.unwind_memory == b.unwind_memory && a.unwind_cache == b.unwind_cache);
+  check(kDebugInfo, a.debug_info == b.debug_info);
   check(kFilters, a.filters == b.filters);
   check(kAttributes, a.attributes == b.attributes);
   check(kResource, a.resource == b.resource);

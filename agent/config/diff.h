@@ -19,6 +19,7 @@ enum class ReceiverPart : uint8_t {
   kKinds,
   kKernelStacks,
   kUnwinding,  // unwind_memory, unwind_cache
+  kDebugInfo,
   kFilters,
   kAttributes,  // of samples
   kResource,    // of processes

@@ -35,6 +35,24 @@ void FilterFields(Fields& f, ProfilingFilters& filters) {
   f.Bool("exclude_self", filters.exclude_self);
 }
 
+void DebugInfoFields(Fields& f, ProfilingDebugInfo& debug_info) {
+  f.Bool("enabled", debug_info.enabled);
+  f.Texts("directories", debug_info.directories);
+  for (size_t i = 0; i < debug_info.directories.size(); ++i) {
+    if (!debug_info.directories[i].starts_with('/')) f.ItemError("directories", i, "not a path from /");
+  }
+  f.Text("cache", debug_info.cache);
+  f.Bytes("cache_size", debug_info.cache_size, int64_t{16} << 20, int64_t{1} << 40);
+  f.Bytes("memory", debug_info.memory, int64_t{64} << 20, int64_t{64} << 30);
+  f.Texts("debuginfod_urls", debug_info.debuginfod_urls, TextKind::kUrl);
+  for (size_t i = 0; i < debug_info.debuginfod_urls.size(); ++i) {
+    const std::string& url = debug_info.debuginfod_urls[i];
+    if (!url.starts_with("http://") && !url.starts_with("https://")) {
+      f.ItemError("debuginfod_urls", i, "not a URL of http or https");
+    }
+  }
+}
+
 void ResourceFields(Fields& f, ProfilingResource& resource) {
   f.Bool("process_command_line", resource.process_command_line);
   f.Texts("redact", resource.redact, TextKind::kRegex);
@@ -96,6 +114,7 @@ void ReceiverFields(Fields& f, const std::string& id, AgentConfig& config) {
   f.Bool("kernel_stacks", receiver.kernel_stacks);
   f.Bytes("unwind_memory", receiver.unwind_memory, int64_t{4} << 20, int64_t{4} << 30);
   f.Text("unwind_cache", receiver.unwind_cache);
+  f.Sub("debug_info", [&](Fields& fields) { DebugInfoFields(fields, receiver.debug_info); });
   f.Sub("filters", [&](Fields& filters) { FilterFields(filters, receiver.filters); });
   f.Sub("attributes", [&](Fields& attributes) {
     attributes.Bool("thread_name", receiver.attributes.thread_name);

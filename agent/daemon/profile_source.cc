@@ -65,9 +65,10 @@ StatusOr<std::unique_ptr<ProfileSource>> ProfileSource::Start(Options options, p
   const config::ProfilingReceiver& settings = source->options_.settings;
   KILN_ASSIGN_OR_RETURN(auto reader, identity::IdentityReader::Create(IdentityOptionsOf(settings), metrics));
   source->identities_ = std::make_unique<ProcessIdentities>(std::move(reader));
+  source->indexes_ = source->MakeIndexes(settings);
   source->worker_ = std::make_unique<WindowWorker>(
       [raw = source.get()](const Window& window, Namer& namer) { raw->OnWindow(window, namer); },
-      source->options_.cache_bytes);
+      source->options_.cache_bytes, source->indexes_);
   KILN_ASSIGN_OR_RETURN(source->session_, source->OpenSession(settings));
   KILN_RETURN_IF_ERROR(source->session_->Begin());
   source->RegisterMetrics();
@@ -75,6 +76,25 @@ StatusOr<std::unique_ptr<ProfileSource>> ProfileSource::Start(Options options, p
 }
 
 ProfileSource::~ProfileSource() { Stop(); }
+
+std::shared_ptr<LineIndexes> ProfileSource::MakeIndexes(const config::ProfilingReceiver& settings) const {
+  const config::ProfilingDebugInfo& debug_info = settings.debug_info;
+  return std::make_shared<LineIndexes>(LineIndexOptions{.enabled = debug_info.enabled,
+                                                        .cache_folder = LineCacheFolder(debug_info.cache),
+                                                        .cache_bytes = static_cast<uint64_t>(debug_info.cache_size),
+                                                        .memory_bytes = static_cast<uint64_t>(debug_info.memory),
+                                                        .debug_folders = debug_info.directories,
+                                                        .debuginfod = options_.debuginfod});
+}
+
+LineIndexes::Status ProfileSource::index_status() const {
+  std::shared_ptr<LineIndexes> indexes;
+  {
+    const std::lock_guard lock(mutex_);
+    indexes = indexes_;
+  }
+  return indexes->status();
+}
 
 SessionOptions ProfileSource::SessionOptionsFor(const config::ProfilingReceiver& settings) const {
   SessionOptions options;
@@ -116,6 +136,12 @@ Status ProfileSource::Apply(const config::ProfilingReceiver& settings, const con
   }
   if (changes(Part::kFilters) || changes(Part::kKernelStacks) || changes(Part::kUnwinding) || changes(Part::kKinds)) {
     KILN_RETURN_IF_ERROR(Restart(settings));
+  }
+  if (changes(Part::kDebugInfo)) {
+    auto indexes = MakeIndexes(settings);
+    worker_->SetIndexes(indexes);
+    const std::lock_guard lock(mutex_);
+    indexes_.swap(indexes);
   }
   options_.settings = settings;
   thread_name_ = settings.attributes.thread_name;

@@ -29,9 +29,10 @@ class ProfileSource {
   struct Options {
     std::string id;  // of the receiver, for metrics
     config::ProfilingReceiver settings;
-    uint64_t bpf_memory_bytes = 0;  // service.limits; 0 = none
-    size_t cache_bytes = 0;         // of names and perf maps
-    SessionStatus before;           // what earlier sources have counted: counters go on
+    uint64_t bpf_memory_bytes = 0;                 // service.limits; 0 = none
+    size_t cache_bytes = 0;                        // of names and perf maps
+    symbolizer::Debuginfod* debuginfod = nullptr;  // must live longer; nullptr = no server is asked
+    SessionStatus before;                          // what earlier sources have counted: counters go on
   };
   // Both must outlive the object. Samples from now on.
   static StatusOr<std::unique_ptr<ProfileSource>> Start(Options options, pipeline::Consumer& consumer,
@@ -52,6 +53,8 @@ class ProfileSource {
   // Of the last window, the busiest first; at most 500.
   std::vector<ProcessRow> Processes() const;
   double last_complete_share() const;
+  // Of debug information: what was read, and what could not be.
+  LineIndexes::Status index_status() const;
   // Time in the kernel on behalf of the samples of all sessions so far.
   uint64_t bpf_ns() const;
   const std::vector<std::string>& notes() const { return notes_; }
@@ -62,6 +65,7 @@ class ProfileSource {
   StatusOr<std::unique_ptr<Session>> OpenSession(const config::ProfilingReceiver& settings);
   Status Restart(const config::ProfilingReceiver& settings);
   void EndSession();
+  std::shared_ptr<LineIndexes> MakeIndexes(const config::ProfilingReceiver& settings) const;
   void RegisterMetrics();
   void SetWindow();
   // On the worker's thread.
@@ -83,10 +87,11 @@ class ProfileSource {
   std::unique_ptr<WindowWorker> worker_;
 
   mutable std::mutex mutex_;
-  std::unique_ptr<Session> session_;   // replaced under mutex_
-  SessionStatus before_;               // sums of the sessions that have ended; under mutex_
-  std::vector<ProcessRow> processes_;  // under mutex_
-  double complete_share_ = 0;          // under mutex_
+  std::unique_ptr<Session> session_;      // replaced under mutex_
+  SessionStatus before_;                  // sums of the sessions that have ended; under mutex_
+  std::vector<ProcessRow> processes_;     // under mutex_
+  std::shared_ptr<LineIndexes> indexes_;  // replaced under mutex_
+  double complete_share_ = 0;             // under mutex_
   std::atomic<bool> thread_name_;
   std::atomic<bool> thread_id_;
   std::vector<MetricRegistry::Registration> registrations_;

@@ -72,6 +72,19 @@ void ProfileSource::RegisterMetrics() {
   registrations_.push_back(metrics_.AddCallback(kGauge, "kiln_naming_cache_bytes",
                                                 "Memory of names, perf maps and the kernel's symbols.", {},
                                                 [this] { return static_cast<double>(worker_->cached_bytes()); }));
+  for (int i = 0; i < kIndexStateCount; ++i) {
+    const auto state = static_cast<IndexState>(i);
+    registrations_.push_back(metrics_.AddCallback(
+        kGauge, "kiln_debug_info_files", "Object files, by what became of their debug information.",
+        {{"state", std::string(IndexStateId(state))}},
+        [this, i] { return static_cast<double>(index_status().files[static_cast<size_t>(i)]); }));
+  }
+  registrations_.push_back(
+      metrics_.AddCallback(kCounter, "kiln_debug_info_read_bytes_total", "Debug information that was read.", {},
+                           [this] { return static_cast<double>(index_status().made_debug_bytes); }));
+  registrations_.push_back(metrics_.AddCallback(kCounter, "kiln_debug_info_read_seconds_total",
+                                                "Time that reading debug information took.", {},
+                                                [this] { return index_status().made_seconds; }));
   registrations_.push_back(metrics_.AddCallback(kCounter, "kiln_naming_cpu_seconds_total",
                                                 "CPU time for naming, encoding and handing over.", {},
                                                 [this] { return worker_->cpu_seconds(); }));

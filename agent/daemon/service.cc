@@ -10,6 +10,7 @@
 #include "agent/doctor/host_system.h"
 #include "agent/doctor/privileges.h"
 #include "agent/govern/resource_use.h"
+#include "agent/session/environment.h"
 #include "base/clock.h"
 #include "otlp/semconv.h"
 
@@ -111,12 +112,28 @@ Status Service::Start() {
   KILN_RETURN_IF_ERROR(privileges.status);
   log_.Configure(SeverityOf(loaded_.config.service.telemetry.log_level), LogFormatOf(loaded_.config.service.telemetry));
   process_metrics_.SetTarget(TargetOf(loaded_.config.service.telemetry));
+  StartDebuginfod(loaded_.config);
   // The pages first: whoever looks shall see that the agent starts, and why it does not.
   KILN_RETURN_IF_ERROR(StartServer(loaded_.config.service.telemetry));
   KILN_RETURN_IF_ERROR(exports_.Apply(loaded_.config));
   KILN_RETURN_IF_ERROR(StartSource(loaded_.config));
   NoteReload(true, "the configuration of the start");
   return absl::OkStatus();
+}
+
+// It sets variables of the environment, so it comes before the first thread.
+void Service::StartDebuginfod(const config::AgentConfig& config) {
+  const auto* receiver = WantedReceiver(config);
+  if (receiver == nullptr) return;
+  const config::ProfilingDebugInfo& debug_info = receiver->second.debug_info;
+  if (!debug_info.enabled || debug_info.debuginfod_urls.empty()) return;
+  auto debuginfod = symbolizer::Debuginfod::Start(
+      {.urls = debug_info.debuginfod_urls, .cache_folder = DebuginfodCacheFolder(debug_info.cache)});
+  if (debuginfod.ok()) {
+    debuginfod_ = *std::move(debuginfod);
+  } else {
+    log_.Warn("profiling", fmt::format("debuginfod servers are not asked: {}", Message(debuginfod.status())));
+  }
 }
 
 Status Service::StartSource(const config::AgentConfig& config) {
@@ -130,6 +147,7 @@ Status Service::StartSource(const config::AgentConfig& config) {
                             .settings = receiver->second,
                             .bpf_memory_bytes = static_cast<uint64_t>(config.service.limits.bpf_memory_mib) << 20,
                             .cache_bytes = cache_bytes,
+                            .debuginfod = debuginfod_.get(),
                             .before = counted_},
                            exports_, metrics_);
   if (!source.ok()) return Annotate(source.status(), fmt::format("receivers.{}", receiver->first));

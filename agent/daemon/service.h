@@ -63,6 +63,7 @@ class Service : public StatusSource {
   GovernorStatus Governor() override;
   std::string EffectiveConfig() override;
 
+  void StartDebuginfod(const config::AgentConfig& config);
   Status StartSource(const config::AgentConfig& config);
   void StopSource();
   Status StartServer(const config::TelemetryConfig& telemetry);
@@ -83,8 +84,9 @@ class Service : public StatusSource {
   Heartbeat heartbeat_;
   Exports exports_;
   std::unique_ptr<kiln::agent::Governor> governor_;
-  SessionStatus counted_;                  // by sources that have ended
-  std::unique_ptr<ProfileSource> source_;  // made under mutex_; nullptr = no pipeline has a profiler
+  SessionStatus counted_;                               // by sources that have ended
+  std::unique_ptr<symbolizer::Debuginfod> debuginfod_;  // nullptr = no server is asked
+  std::unique_ptr<ProfileSource> source_;               // made under mutex_; nullptr = no pipeline has a profiler
   std::unique_ptr<Pages> pages_;
   std::unique_ptr<HttpServer> server_;
   bool stopped_ = false;

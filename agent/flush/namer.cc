@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/flush/namer.h"
 
+#include <absl/time/clock.h>
+
 #include <algorithm>
 
 #include "agent/aggregate/aggregator.h"
@@ -27,6 +29,32 @@ SourceLine Placeholder(std::string_view module, uint64_t address) {
 }
 
 }  // namespace
+
+bool Namer::AwaitIndexes(const Window& window, absl::Duration timeout, const std::function<bool()>& stop) {
+  if (indexes_ == nullptr) return true;
+  absl::flat_hash_map<ObjectId, int64_t> samples;
+  for (const Aggregate::Count& count : window.aggregate.counts) {
+    for (const FrameIndex index : window.aggregate.stacks[count.stack].frames) {
+      const Frame& frame = window.frames[index];
+      if (frame.space == FrameSpace::kObject) samples[ObjectId{frame.owner}] += count.samples;
+    }
+  }
+  std::vector<std::pair<int64_t, ObjectId>> order;
+  for (const auto& [id, count] : samples) order.emplace_back(-count, id);
+  std::ranges::sort(order);
+  const auto deadline = absl::Now() + timeout;
+  for (;;) {
+    bool decided = true;
+    for (const auto& [count, id] : order) {
+      const IndexState state = indexes_->Get(id, window.objects.at(id)).state;
+      decided = decided && state != IndexState::kWaiting && state != IndexState::kDownloading;
+    }
+    if (decided) return true;
+    const absl::Duration left = deadline - absl::Now();
+    if (left <= absl::ZeroDuration() || (stop && stop())) return false;
+    indexes_->AwaitChange(absl::ToChronoNanoseconds(std::min(left, absl::Milliseconds(100))));
+  }
+}
 
 void Namer::BeginWindow(const Window& window) {
   ++window_;

@@ -4,6 +4,7 @@
 #include <absl/container/node_hash_map.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -42,6 +43,10 @@ class Namer {
   explicit Namer(size_t cache_bytes = kDefaultCacheBytes, LineIndexes* indexes = nullptr)
       : cache_bytes_(cache_bytes), indexes_(indexes) {}
 
+  // Asks for the line indexes of the files in `window`, those with most samples first, and waits until each is decided;
+  // false if that took longer than `timeout`, or `stop` said so. Who does not wait has them some windows later.
+  bool AwaitIndexes(const Window& window, absl::Duration timeout, const std::function<bool()>& stop);
+
   // Before the frames of a window: looks up those that are not known yet, and takes in which kernel code came and went
   // meanwhile.
   void BeginWindow(const Window& window);
@@ -55,6 +60,8 @@ class Namer {
   // Of names of object files, perf maps and jitdumps; the kernel's symbols are not among them.
   size_t memory_bytes() const;
   size_t kernel_symbol_bytes() const { return kernel_.memory_bytes(); }
+  // They must live until others are set.
+  void SetIndexes(LineIndexes* indexes) { indexes_ = indexes; }
   void SetCacheBytes(size_t bytes) { cache_bytes_ = bytes; }
 
  private:

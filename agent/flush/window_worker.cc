@@ -7,10 +7,19 @@
 
 namespace kiln::agent {
 
-WindowWorker::WindowWorker(Handler handler, size_t cache_bytes)
-    : handler_(std::move(handler)), namer_(cache_bytes), cache_bytes_(cache_bytes), thread_([this] { Run(); }) {}
+WindowWorker::WindowWorker(Handler handler, size_t cache_bytes, std::shared_ptr<LineIndexes> indexes)
+    : handler_(std::move(handler)),
+      namer_(cache_bytes),
+      cache_bytes_(cache_bytes),
+      indexes_(std::move(indexes)),
+      thread_([this] { Run(); }) {}
 
 WindowWorker::~WindowWorker() { Finish(); }
+
+void WindowWorker::SetIndexes(std::shared_ptr<LineIndexes> indexes) {
+  const std::lock_guard lock(mutex_);
+  indexes_ = std::move(indexes);
+}
 
 bool WindowWorker::IsReady() {
   const std::lock_guard lock(mutex_);
@@ -38,15 +47,19 @@ void WindowWorker::Finish() {
 void WindowWorker::Run() {
   for (;;) {
     std::unique_ptr<Window> window;
+    std::shared_ptr<LineIndexes> indexes;
     {
       std::unique_lock lock(mutex_);
       changed_.wait(lock, [this] { return waiting_ != nullptr || finishing_; });
       if (waiting_ == nullptr) return;
       window = std::move(waiting_);
+      indexes = indexes_;
     }
     changed_.notify_all();
     namer_.SetCacheBytes(cache_bytes_.load(std::memory_order_relaxed));
+    namer_.SetIndexes(indexes.get());
     handler_(*window, namer_);
+    namer_.SetIndexes(nullptr);
     window.reset();
     // What a window needed is many small pieces: without this they would stay the process's.
     ::malloc_trim(0);

@@ -20,7 +20,9 @@ class WindowWorker : public WindowSink {
   // Names, writes, sends. Called on the worker's thread, for each window in turn; windows without samples too.
   using Handler = std::function<void(const Window& window, Namer& namer)>;
 
-  WindowWorker(Handler handler, size_t cache_bytes = Namer::kDefaultCacheBytes);
+  // Without `indexes` (nullptr) names alone.
+  WindowWorker(Handler handler, size_t cache_bytes = Namer::kDefaultCacheBytes,
+               std::shared_ptr<LineIndexes> indexes = nullptr);
   // Works off what waits.
   ~WindowWorker() override;
 
@@ -32,6 +34,8 @@ class WindowWorker : public WindowSink {
 
   // Thread-safe: caches are emptied after the window under way and stay small (or may grow again).
   void SetCacheBytes(size_t bytes) { cache_bytes_.store(bytes, std::memory_order_relaxed); }
+  // Thread-safe: others from the next window on.
+  void SetIndexes(std::shared_ptr<LineIndexes> indexes);
   // Of the thread, thread-safe.
   double cpu_seconds() const { return cpu_seconds_.load(std::memory_order_relaxed); }
   size_t cached_bytes() const { return cached_bytes_.load(std::memory_order_relaxed); }
@@ -47,8 +51,9 @@ class WindowWorker : public WindowSink {
 
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::unique_ptr<Window> waiting_;  // under mutex_
-  bool finishing_ = false;           // under mutex_
+  std::unique_ptr<Window> waiting_;       // under mutex_
+  bool finishing_ = false;                // under mutex_
+  std::shared_ptr<LineIndexes> indexes_;  // under mutex_
   std::thread thread_;
 };
 

@@ -19,6 +19,7 @@
 #include "agent/cli/profile_files.h"
 #include "agent/cli/report_summary.h"
 #include "agent/cli/report_table.h"
+#include "agent/cli/terminal.h"
 #include "agent/collect/perf_errors.h"
 #include "agent/flush/profile_writer.h"
 #include "agent/record/command.h"
@@ -179,6 +180,38 @@ void PrintReport(const profile::Profile& profile, const RecordOptions& options, 
   }
 }
 
+// Debug information that nobody has read before takes a second per 100 MB. Ctrl-C does without the rest.
+bool AwaitIndexes(Namer& namer, const Window& window, const LineIndexes& indexes, StopSignals& signals) {
+  constexpr absl::Duration kLongest = absl::Minutes(1);
+  constexpr absl::Duration kQuiet = absl::Milliseconds(500);
+  const bool shows_progress = ::isatty(STDERR_FILENO) == 1;
+  const absl::Time start = absl::Now();
+  const int before = signals.interrupts();
+  bool shown = false;
+  const bool all = namer.AwaitIndexes(window, kLongest, [&] {
+    signals.Wait(absl::ZeroDuration());
+    if (const std::string now = indexes.status().now; shows_progress && !now.empty() && absl::Now() - start > kQuiet) {
+      std::fprintf(stderr, "\rreading debug information of %s\x1b[K", HarmlessText(now).c_str());
+      shown = true;
+    }
+    return signals.interrupts() > before || signals.terminated();
+  });
+  if (shown) std::fputs("\r\x1b[K", stderr);
+  return all;
+}
+
+// What of the debug information could not be used, for the user.
+std::vector<std::string> IndexNotes(const LineIndexes& indexes, bool all_read) {
+  const LineIndexes::Status status = indexes.status();
+  std::vector<std::string> notes;
+  for (const std::string& problem : status.problems) {
+    notes.push_back(fmt::format("no lines of {}", HarmlessText(problem)));
+  }
+  if (!all_read)
+    notes.push_back("not all debug information was read: lines are missing; another recording goes on with it");
+  return notes;
+}
+
 std::string NoSampleSentence(const RecordOptions& options) {
   if (!options.comm_regex.empty()) {
     return fmt::format("no sample was taken: no running thread had a name that matches {}", options.comm_regex);
@@ -195,6 +228,8 @@ int RunRecord(const RecordOptions& options) {
   if (Status status = CheckPrivileges(); !status.ok()) return FailWith(status);
   const std::unique_ptr<const RE2> comm_regex = CompileCommRegex(options);
 
+  const auto debuginfod = StartDebuginfod(options);  // before any thread starts: it sets variables of the environment
+  if (!debuginfod.ok()) return FailWith(debuginfod.status());
   auto signals = StopSignals::Block();  // before any thread starts, so that all inherit it
   if (!signals.ok()) return FailWith(signals.status());
   SessionOptions session_options = SessionOptionsFor(options, comm_regex.get());
@@ -244,7 +279,9 @@ int RunRecord(const RecordOptions& options) {
 
   double before = ThreadCpuSeconds();
   const std::unique_ptr<const Window> window = session.TakeWindow();
-  Namer namer;
+  LineIndexes indexes(SamplingIndexOptions(options, debuginfod->get()));
+  Namer namer(Namer::kDefaultCacheBytes, &indexes);
+  const bool all_read = AwaitIndexes(namer, *window, indexes, *signals);
   NamingCounts naming;
   const profile::Profile profile = MakeProfile(*window, namer, FactsOf(options, session, *window), naming);
   costs.name_seconds = ThreadCpuSeconds() - before;
@@ -262,7 +299,9 @@ int RunRecord(const RecordOptions& options) {
       exit_code = Fail(kWho, ExitCode::kIoError, Message(status));
     }
   }
-  PrintReport(profile, options, namer.notes());
+  std::vector<std::string> notes = namer.notes();
+  for (std::string& note : IndexNotes(indexes, all_read)) notes.push_back(std::move(note));
+  PrintReport(profile, options, notes);
   return exit_code;
 }
 

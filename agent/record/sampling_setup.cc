@@ -21,6 +21,21 @@ Status CheckPrivileges() {
   return absl::OkStatus();
 }
 
+LineIndexOptions SamplingIndexOptions(const SamplingOptions& options, symbolizer::Debuginfod* debuginfod) {
+  return {.enabled = options.debug_info,
+          .cache_folder = LineCacheFolder(options.debug_info_cache),
+          .memory_bytes = options.debug_info_memory_bytes,
+          .debug_folders = options.debug_folders,
+          .debuginfod = debuginfod,
+          .idle = false};
+}
+
+StatusOr<std::unique_ptr<symbolizer::Debuginfod>> StartDebuginfod(const SamplingOptions& options) {
+  if (options.debuginfod_urls.empty() || !options.debug_info) return nullptr;
+  return symbolizer::Debuginfod::Start(
+      {.urls = options.debuginfod_urls, .cache_folder = DebuginfodCacheFolder(options.debug_info_cache)});
+}
+
 std::unique_ptr<const RE2> CompileCommRegex(const SamplingOptions& options) {
   if (options.comm_regex.empty()) return nullptr;
   return std::make_unique<const RE2>(options.comm_regex, RE2::Quiet);

@@ -7,6 +7,7 @@
 
 #include "agent/cli/sampling_options.h"
 #include "agent/session/session.h"
+#include "agent/symbols/line_indexes.h"
 #include "base/status.h"
 
 namespace re2 {
@@ -17,6 +18,12 @@ namespace kiln::agent {
 
 // kPermissionDenied if this process may not sample; what it can only do in part is logged as a warning.
 Status CheckPrivileges();
+
+// Where indexes are made of what is sampled; `debuginfod` may be nullptr.
+LineIndexOptions SamplingIndexOptions(const SamplingOptions& options, symbolizer::Debuginfod* debuginfod);
+
+// nullptr if no server is to be asked. Before any other thread is started.
+StatusOr<std::unique_ptr<symbolizer::Debuginfod>> StartDebuginfod(const SamplingOptions& options);
 
 // nullptr if there is none.
 std::unique_ptr<const re2::RE2> CompileCommRegex(const SamplingOptions& options);

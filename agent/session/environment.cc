@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "agent/symbols/index_cache.h"
 #include "agent/unwind/table_cache.h"
 
 namespace kiln::agent {
@@ -30,19 +31,31 @@ void RaiseOpenFileLimit() {
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-std::string UnwindCacheFolder(const std::string& option) {
+namespace {
+
+std::string CacheFolderNamed(const std::string& option, std::string_view name) {
   if (option == "none") return "";
   if (!option.empty()) return option;
-  const auto variable = [](const char* name) {
-    const char* value = std::getenv(name);
+  const auto variable = [](const char* key) {
+    const char* value = std::getenv(key);
     return std::string_view(value != nullptr ? value : "");
   };
   // A service of systemd's has a folder of its own.
   if (const std::string_view folder = variable("CACHE_DIRECTORY"); !folder.empty()) {
-    return fmt::format("{}/{}", folder.substr(0, folder.find(':')), TableCache::kFolderName);
+    return fmt::format("{}/{}", folder.substr(0, folder.find(':')), name);
   }
   const std::string root = DefaultCacheRoot(::geteuid(), variable("XDG_CACHE_HOME"), variable("HOME"));
-  return root.empty() ? "" : fmt::format("{}/{}", root, TableCache::kFolderName);
+  return root.empty() ? "" : fmt::format("{}/{}", root, name);
 }
+
+}  // namespace
+
+std::string UnwindCacheFolder(const std::string& option) { return CacheFolderNamed(option, TableCache::kFolderName); }
+std::string DebuginfodCacheFolder(const std::string& option) {
+  const std::string lines = LineCacheFolder(option);
+  if (!lines.empty()) return lines + "/debuginfod";
+  return fmt::format("/tmp/kiln-debuginfod-{}", ::geteuid());
+}
+std::string LineCacheFolder(const std::string& option) { return CacheFolderNamed(option, IndexCache::kFolderName); }
 
 }  // namespace kiln::agent

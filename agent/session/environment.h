@@ -13,6 +13,13 @@ Status CheckPidNamespace();
 // As far as the hard limit allows. Object files stay open until they are named: the more the better.
 void RaiseOpenFileLimit();
 
+// Where line indexes are kept (IndexCache), in the same way.
+std::string LineCacheFolder(const std::string& option);
+
+// Where files of debuginfod servers are kept: in a folder beside those of LineCacheFolder, for this user if that is
+// none.
+std::string DebuginfodCacheFolder(const std::string& option);
+
 // Where compiled unwind tables are kept: `option` itself, "" = the usual place for this user (TableCache). Returns ""
 // for nowhere: `option` is "none", or there is no place.
 std::string UnwindCacheFolder(const std::string& option);

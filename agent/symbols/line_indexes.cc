@@ -2,7 +2,6 @@
 #include "agent/symbols/line_indexes.h"
 
 #include <algorithm>
-#include <functional>
 #include <utility>
 
 #include "agent/symbols/index_process.h"
@@ -15,9 +14,18 @@ namespace {
 
 // What is not there now may be installed.
 constexpr uint64_t kRetryNs = uint64_t{600} * 1'000'000'000;
+constexpr uint64_t kDownloadRetryNs = 500'000'000;
 constexpr size_t kMaxProblems = 16;
 
-bool MayChange(IndexState state) { return state == IndexState::kNoDebugInfo || state == IndexState::kFailed; }
+// After how long it is worth another look; 0 = it stays so.
+uint64_t RetryAfterNs(IndexState state) {
+  switch (state) {
+    case IndexState::kDownloading: return kDownloadRetryNs;
+    case IndexState::kNoDebugInfo:
+    case IndexState::kFailed: return kRetryNs;
+    default: return 0;
+  }
+}
 
 IndexState StateOf(const absl::Status& status) {
   switch (status.code()) {
@@ -34,16 +42,41 @@ IndexState StateOf(const absl::Status& status) {
 int FdOf(const symbolizer::ElfFile& elf) { return elf.file() == nullptr ? -1 : elf.file()->fd(); }
 int FdOf(const std::optional<symbolizer::DebugFile>& file) { return file ? FdOf(file->elf) : -1; }
 
+// It has been checked to be the right one (debuginfod.h).
+std::optional<symbolizer::DebugFile> OpenDownloaded(const std::string& path) {
+  auto file = File::Open(path);
+  if (!file.ok()) return std::nullopt;
+  auto elf = symbolizer::ElfFile::Open(*std::move(file));
+  if (!elf.ok()) return std::nullopt;
+  return symbolizer::DebugFile{.elf = *std::move(elf), .path = path, .root = "/"};
+}
+
 }  // namespace
 
 std::string_view IndexStateName(IndexState state) {
   switch (state) {
     case IndexState::kOff: return "not wanted";
     case IndexState::kWaiting: return "being read";
+    case IndexState::kDownloading: return "being downloaded";
     case IndexState::kReady: return "read";
     case IndexState::kNotNeeded: return "not needed: Go's own tables";
     case IndexState::kNoDebugInfo: return "no debug information found";
     case IndexState::kTooLarge: return "too large";
+    case IndexState::kDamaged: return "damaged";
+    case IndexState::kFailed: return "failed";
+  }
+  return "unknown";
+}
+
+std::string_view IndexStateId(IndexState state) {
+  switch (state) {
+    case IndexState::kOff: return "off";
+    case IndexState::kWaiting: return "waiting";
+    case IndexState::kDownloading: return "downloading";
+    case IndexState::kReady: return "ready";
+    case IndexState::kNotNeeded: return "not_needed";
+    case IndexState::kNoDebugInfo: return "no_debug_info";
+    case IndexState::kTooLarge: return "too_large";
     case IndexState::kDamaged: return "damaged";
     case IndexState::kFailed: return "failed";
   }
@@ -73,7 +106,8 @@ LineIndexes::Answer LineIndexes::Get(ObjectId id, const std::shared_ptr<const Ob
   const auto [entry, added] = entries_.try_emplace(id);
   Entry& known = entry->second;
   known.used_ns = now;
-  const bool again = MayChange(known.state) && now - known.decided_ns > kRetryNs;
+  const uint64_t retry = RetryAfterNs(known.state);
+  const bool again = retry != 0 && now - known.decided_ns > retry;
   if (added || again) {
     known.state = IndexState::kWaiting;
     requests_.push_back({.id = id, .file = file});
@@ -82,14 +116,9 @@ LineIndexes::Answer LineIndexes::Get(ObjectId id, const std::shared_ptr<const Ob
   return {.index = known.index, .state = known.state};
 }
 
-bool LineIndexes::AwaitIdle(std::chrono::nanoseconds timeout, const std::function<bool()>& stop) {
-  const uint64_t deadline = MonotonicNs() + static_cast<uint64_t>(timeout.count());
+void LineIndexes::AwaitChange(std::chrono::nanoseconds timeout) {
   std::unique_lock lock(mutex_);
-  while (busy_ || !requests_.empty()) {
-    if (MonotonicNs() >= deadline || (stop && stop())) return false;
-    idle_.wait_for(lock, std::chrono::milliseconds(50));
-  }
-  return true;
+  decided_.wait_for(lock, timeout);
 }
 
 LineIndexes::Status LineIndexes::status() const {
@@ -106,13 +135,11 @@ void LineIndexes::Run() {
     if (stopping_) return;
     const Request request = std::move(requests_.front());
     requests_.pop_front();
-    busy_ = true;
     status_.now = request.file->path;
     lock.unlock();
     Outcome outcome = Make(*request.file);
     const IndexCache::Counts counts = cache_.counts();
     lock.lock();
-    busy_ = false;
     status_.now.clear();
     status_.cache = counts;
     if (!outcome.problem.empty()) {
@@ -124,7 +151,7 @@ void LineIndexes::Run() {
     entry.index = std::move(outcome.index);
     entry.decided_ns = MonotonicNs();
     ForgetOldest();
-    idle_.notify_all();
+    decided_.notify_all();
   }
 }
 
@@ -160,7 +187,14 @@ LineIndexes::Outcome LineIndexes::Make(const ObjectFile& file) {
   const symbolizer::DebugPlaces places{.path = file.path,
                                        .roots = {fmt::format("/proc/{}/root", file.seen_in.value), "/"},
                                        .debug_folders = options_.debug_folders};
-  const symbolizer::DebugFiles files = symbolizer::FindDebugFiles(elf, places);
+  symbolizer::DebugFiles files = symbolizer::FindDebugFiles(elf, places);
+  if (files.InfoOf(elf) == nullptr && options_.debuginfod != nullptr) {
+    const auto answer = options_.debuginfod->Find(elf.build_id());
+    if (answer.state == symbolizer::DebuginfodState::kPending) {
+      return {.state = IndexState::kDownloading, .index = nullptr, .problem = {}};
+    }
+    if (answer.state == symbolizer::DebuginfodState::kFound) files.debug = OpenDownloaded(answer.path);
+  }
   const symbolizer::ElfFile* const info = files.InfoOf(elf);
   if (info == nullptr) return {.state = IndexState::kNoDebugInfo, .index = nullptr, .problem = {}};
 

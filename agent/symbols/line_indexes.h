@@ -11,7 +11,6 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -21,6 +20,7 @@
 
 #include "agent/process/object_files.h"
 #include "agent/symbols/index_cache.h"
+#include "symbolizer/debuginfod.h"
 #include "symbolizer/index/line_index.h"
 
 namespace kiln::agent {
@@ -28,6 +28,7 @@ namespace kiln::agent {
 enum class IndexState : uint8_t {
   kOff,          // not wanted
   kWaiting,      // asked for, or being made
+  kDownloading,  // its debug file comes from a server
   kReady,        // there
   kNotNeeded,    // the file names its code itself: Go
   kNoDebugInfo,  // neither it nor any debug file that was found has some
@@ -38,6 +39,8 @@ enum class IndexState : uint8_t {
 inline constexpr int kIndexStateCount = static_cast<int>(IndexState::kFailed) + 1;
 // Short text for people, e.g. "no debug information found".
 std::string_view IndexStateName(IndexState state);
+// The same for machines, e.g. "no_debug_info".
+std::string_view IndexStateId(IndexState state);
 
 struct LineIndexOptions {
   bool enabled = true;
@@ -49,6 +52,8 @@ struct LineIndexOptions {
   std::chrono::seconds timeout{600};
   // Folders with debug files, asked before the file's own place (symbolizer/debug_file.h).
   std::vector<std::string> debug_folders = {};
+  // Servers of debug files are asked by this, which must live longer; nullptr = none are.
+  symbolizer::Debuginfod* debuginfod = nullptr;
   // Makes indexes only when nothing else wants the CPU.
   bool idle = true;
   // Indexes that stay open, though unused: each is mapped, with what was looked at in memory.
@@ -70,8 +75,8 @@ class LineIndexes {
   // change (no debug information) is looked at again after some minutes.
   Answer Get(ObjectId id, const std::shared_ptr<const ObjectFile>& file);
 
-  // Blocks until all that was asked for is decided; false if that took longer than `timeout`, or `stop` said so.
-  bool AwaitIdle(std::chrono::nanoseconds timeout, const std::function<bool()>& stop = {});
+  // Blocks until one more file is decided, for `timeout` at most.
+  void AwaitChange(std::chrono::nanoseconds timeout);
 
   struct Status {
     std::array<uint64_t, kIndexStateCount> files{};  // by state
@@ -110,11 +115,10 @@ class LineIndexes {
 
   mutable std::mutex mutex_;
   std::condition_variable work_;
-  std::condition_variable idle_;
+  std::condition_variable decided_;
   absl::flat_hash_map<ObjectId, Entry> entries_;
   std::deque<Request> requests_;
   Status status_;
-  bool busy_ = false;
   std::atomic<bool> stopping_ = false;
   std::thread thread_;
 };

@@ -50,8 +50,9 @@ bool IntervalQueue::empty() const {
   return intervals_.empty();
 }
 
-IntervalMaker::IntervalMaker(IntervalQueue& queue)
+IntervalMaker::IntervalMaker(IntervalQueue& queue, std::shared_ptr<LineIndexes> indexes)
     : queue_(queue),
-      worker_([&queue](const Window& window, Namer& namer) { queue.Put(MakeInterval(window, namer)); }) {}
+      worker_([&queue](const Window& window, Namer& namer) { queue.Put(MakeInterval(window, namer)); },
+              Namer::kDefaultCacheBytes, std::move(indexes)) {}
 
 }  // namespace kiln::agent

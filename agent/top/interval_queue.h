@@ -37,7 +37,7 @@ class IntervalQueue {
 // goes on: whoever reads slowly gets fewer and longer intervals, and no sample is lost.
 class IntervalMaker : public WindowSink {
  public:
-  explicit IntervalMaker(IntervalQueue& queue);
+  explicit IntervalMaker(IntervalQueue& queue, std::shared_ptr<LineIndexes> indexes = nullptr);
 
   bool IsReady() override { return queue_.empty() && worker_.IsReady(); }
   void OnWindow(std::unique_ptr<Window> window) override { worker_.OnWindow(std::move(window)); }

@@ -282,13 +282,15 @@ int RunTop(const TopOptions& options) {
   const std::unique_ptr<const RE2> comm_regex = CompileCommRegex(options);
   const bool uses_screen = UsesScreen(options);
   // Before any thread starts, so that all inherit it.
+  const auto debuginfod = StartDebuginfod(options);
+  if (!debuginfod.ok()) return FailWith(debuginfod.status());
   auto signals = uses_screen ? StopSignals::Block({SIGQUIT, SIGTSTP, SIGCONT, SIGWINCH}) : StopSignals::Block();
   if (!signals.ok()) return FailWith(signals.status());
   RaiseOpenFileLimit();
 
   auto queue = IntervalQueue::Make();
   if (!queue.ok()) return FailWith(queue.status());
-  IntervalMaker maker(**queue);
+  IntervalMaker maker(**queue, std::make_shared<LineIndexes>(SamplingIndexOptions(options, debuginfod->get())));
   SessionOptions session_options = SamplingSessionOptions(options, comm_regex.get());
   session_options.sampler.measures_cost = true;
   session_options.windows = &maker;

@@ -62,7 +62,8 @@ void GoInlineTrees::FindBase(const GoPclntab& table) {
 std::optional<GoInlineTrees::Call> GoInlineTrees::Read(const GoFunction& function, int32_t index) const {
   if (!base_ || !function.inline_tree || index < 0 || index > kMaxIndex) return std::nullopt;
   const bool new_layout = layout_ == GoPclntab::Layout::kGo120;
-  // 1.20: kind, name, caller's instruction, start line. Before: parent and kind, file, line, name, caller's instruction.
+  // 1.20: kind, name, caller's instruction, start line. Before: parent and kind, file, line, name, caller's
+  // instruction.
   std::array<uint32_t, 5> words{};
   const size_t count = new_layout ? 4 : 5;
   const uint64_t tree = base_->value() + *function.inline_tree;

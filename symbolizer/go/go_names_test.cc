@@ -73,12 +73,11 @@ TEST_P(GoNamesLayoutTest, NamesInlinedFunctionsInnermostFirst) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Layouts, GoNamesLayoutTest,
-                         ::testing::Values(std::pair{0xfffffffau, 60},   // Go 1.16
-                                           std::pair{0xfffffff0u, 38},   // 1.18
-                                           std::pair{0xfffffff1u, 40},   // 1.20
-                                           std::pair{0xfffffff1u, 43},   // 1.27
-                                           std::pair{0xfffffff1u, 59}))  // one to come
-;
+                         ::testing::Values(std::pair{0xfffffffau, 60},    // Go 1.16
+                                           std::pair{0xfffffff0u, 38},    // 1.18
+                                           std::pair{0xfffffff1u, 40},    // 1.20
+                                           std::pair{0xfffffff1u, 43},    // 1.27
+                                           std::pair{0xfffffff1u, 59}));  // one to come
 
 TEST(GoNamesTest, NamesPaddingByItsFunctionAlone) {
   const StatusOr<ElfFile> elf = Program(SmallTable()).Open();

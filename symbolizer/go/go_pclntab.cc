@@ -20,8 +20,10 @@ constexpr uint32_t kMagic118 = 0xfffffff0;
 constexpr uint32_t kMagic120 = 0xfffffff1;
 constexpr uint64_t kHeaderBytes = 8 * 9;
 constexpr uint64_t kPieceBytes = 64 * 1024;
-constexpr size_t kWindowBytes = 4096;
-// Entries of the table of functions between two that are kept. They fit into a window.
+// For what lies about in the table. Small, since each address leads elsewhere.
+constexpr size_t kWindowBytes = 1024;
+constexpr size_t kEntryWindowBytes = 2048;
+// Entries of the table of functions between two that are kept. They fit into their window.
 constexpr size_t kGroup = 64;
 // Which of a function's values and data tell of inlining (internal/abi PCDATA_InlTreeIndex, FUNCDATA_InlTree).
 constexpr uint32_t kInlinedValue = 2;
@@ -94,7 +96,7 @@ std::optional<ElfAddress> FindHeader(const ElfFile& elf) {
 
 GoPclntab::GoPclntab(const ElfFile& elf)
     : elf_(&elf),
-      entries_(elf, kWindowBytes),
+      entries_(elf, kEntryWindowBytes),
       records_(elf, kWindowBytes),
       names_(elf, kWindowBytes),
       files_(elf, kWindowBytes),
@@ -120,9 +122,7 @@ Status GoPclntab::Open(ElfAddress header) {
     return Error(absl::StatusCode::kUnimplemented, "Go's table of functions has an unknown layout ({:#x})",
                  prefix.magic);
   }
-  layout_ = prefix.magic == kMagic116   ? Layout::kGo116
-            : prefix.magic == kMagic118 ? Layout::kGo118
-                                        : Layout::kGo120;
+  layout_ = prefix.magic == kMagic116 ? Layout::kGo116 : prefix.magic == kMagic118 ? Layout::kGo118 : Layout::kGo120;
   code_unit_ = prefix.code_unit;
 
   // Number of functions, of files; from 1.18 on the start of the text; then five offsets from the header.
@@ -158,19 +158,23 @@ Status GoPclntab::ReadGroups() {
   group_starts_.reserve(size_ / kGroup + 1);
   for (size_t i = 0; i <= size_; ++i) {
     const ElfAddress at = At(functions_at_, i * EntryBytes());
-    uint64_t code = 0;
-    uint32_t short_code = 0;
-    // The last entry is an address alone.
-    if (layout_ == Layout::kGo116 ? !window.Read(at, code) : !window.Read(at, short_code)) {
-      return Damaged("its functions are cut");
-    }
+    std::array<uint64_t, 2> entry{};  // address and record; the last one is an address alone
     if (layout_ == Layout::kGo116) {
-      if (i == 0) text_ = ElfAddress(code);
-      code -= text_.value();
+      const size_t words = i == size_ ? 1 : 2;
+      if (!window.Read(at, std::as_writable_bytes(std::span(entry).first(words)))) {
+        return Damaged("its functions are cut");
+      }
+      if (i == 0) text_ = ElfAddress(entry[0]);
+      entry[0] -= text_.value();
     } else {
-      code = short_code;
+      uint32_t code = 0;
+      if (!window.Read(at, code)) return Damaged("its functions are cut");
+      entry[0] = code;
     }
-    if (code < previous || code > std::numeric_limits<uint32_t>::max()) return Damaged("its functions don't ascend");
+    const uint64_t code = entry[0];
+    if (code < previous || std::ranges::max(entry) > std::numeric_limits<uint32_t>::max()) {
+      return Damaged("its functions don't ascend");
+    }
     previous = code;
     if (i % kGroup == 0) group_starts_.push_back(static_cast<uint32_t>(code));
   }
@@ -197,7 +201,10 @@ std::optional<GoPclntab::Entry> GoPclntab::ReadEntry(size_t index) const {
 StatusOr<CodeExtent> GoPclntab::Extent(size_t index) const {
   const std::optional<Entry> begin = ReadEntry(index);
   const std::optional<Entry> end = ReadEntry(index + 1);
-  if (!begin || !end || begin->code > end->code) return Damaged("its functions are cut");
+  // Also if the addresses wrap around.
+  if (!begin || !end || begin->code > end->code || text_.value() + end->code < text_.value()) {
+    return Damaged("its functions are cut");
+  }
   return CodeExtent{.begin = ElfAddress(text_.value() + begin->code), .end = ElfAddress(text_.value() + end->code)};
 }
 
@@ -323,10 +330,9 @@ Status GoPclntab::VisitValues(const CodeExtent& extent, uint32_t values, const V
 }
 
 std::optional<GoModuledata> GoPclntab::FindModule() const {
-  return GoModuledata::Find(*elf_, {.header = header_,
-                                    .names = At(names_at_, 0),
-                                    .values = At(values_at_, 0),
-                                    .functions = At(functions_at_, 0)});
+  return GoModuledata::Find(
+      *elf_,
+      {.header = header_, .names = At(names_at_, 0), .values = At(values_at_, 0), .functions = At(functions_at_, 0)});
 }
 
 // Code offsets of the functions of that name; there are two where the linker made a wrapper for another calling

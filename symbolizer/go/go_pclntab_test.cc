@@ -35,11 +35,13 @@ ElfBuilder Program(const PclntabBuilder& table, std::string code = std::string(0
 
 std::vector<std::pair<uint64_t, int32_t>> Depths(const GoPclntab& table, const GoFunction& function) {
   std::vector<std::pair<uint64_t, int32_t>> depths;
-  EXPECT_TRUE(
-      table.VisitValues(function.extent, function.depths, [&](ElfAddress end, int32_t bytes) {
-          depths.emplace_back(end.value(), bytes);
-          return true;
-        }).ok());
+  EXPECT_TRUE(table
+                  .VisitValues(function.extent, function.depths,
+                               [&](ElfAddress end, int32_t bytes) {
+                                 depths.emplace_back(end.value(), bytes);
+                                 return true;
+                               })
+                  .ok());
   return depths;
 }
 
@@ -131,7 +133,8 @@ TEST(GoPclntabTest, EndsDepthsAtTheFunctionsEnd) {
   const StatusOr<GoPclntab> table = GoPclntab::Find(*elf);
   int visited = 0;
   const GoFunction work = *table->Read(1);
-  const Status status = table->VisitValues(work.extent, work.depths, [&](ElfAddress, int32_t) { return ++visited > 0; });
+  const Status status =
+      table->VisitValues(work.extent, work.depths, [&](ElfAddress, int32_t) { return ++visited > 0; });
   EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
   EXPECT_EQ(visited, 1);
 }

@@ -56,7 +56,8 @@ def compare(tool, program, oracle, count=20000, seed=1):
     for address, our, their in zip(addresses, ours, theirs):
         figures["inlined"] += len(their) > 1
         figures["deepest"] = max(figures["deepest"], len(their))
-        figures["nameless in the runtime"] += any(frame[0] == "" for frame in their)
+        figures["between functions"] += any(frame[3] == "-" for frame in their)
+        figures["nameless in the runtime"] += any(frame[0] == "" and frame[3] != "-" for frame in their)
         figures["with start line"] += bool(their) and their[0][3] not in ("0", "-")
         kind = difference(our, their)
         if kind:
@@ -69,7 +70,7 @@ def difference(our, their):
     if not their:  # the runtime knows no function there
         return "" if our and our[0][0].startswith("?") else "named what the runtime doesn't know"
     # The runtime takes a name at offset 0 of the names, which is that of the first function, for none.
-    if len(our) != len(their) or any(their_frame[0] not in ("", without_type_arguments(our_frame[0]))
+    if len(our) != len(their) or any(without_type_arguments(their_frame[0]) not in ("", without_type_arguments(our_frame[0]))
                                      for our_frame, their_frame in zip(our, their)):
         return "functions"
     for our_frame, their_frame in zip(our, their):

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Prints what GoNames says of a program's addresses, for comparisons with other tools.
 //
-//   print_go_names FILE < ADDRESSES   one hexadecimal address a line; for each the lines "function TAB file TAB line TAB
+//   print_go_names FILE < ADDRESSES   one hexadecimal address a line; for each the lines "function TAB file TAB line
+//   TAB
 //                                     start line", innermost inlined function first, or "? REASON"; then an empty line
 //   print_go_names --entries FILE     the functions: "begin end" in hexadecimal
 #include <fmt/format.h>

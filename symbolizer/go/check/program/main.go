@@ -77,7 +77,7 @@ func printNames(out *bufio.Writer, pc uintptr) {
 	for depth := 0; info.function != nil && depth < 1000; depth++ {
 		if _, line := funcline1(info, pc, false); line <= 0 {
 			// Between functions. Before Go 1.21 the runtime stops the program when it is asked for such a place.
-			fmt.Fprintf(out, "%s\t?\t0\t-\n", runtime.FuncForPC(entry(info)).Name())
+			fmt.Fprintf(out, "\t?\t0\t-\n")
 			break
 		}
 		frame, _ := runtime.CallersFrames([]uintptr{pc + 1}).Next()
