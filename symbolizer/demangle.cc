@@ -15,6 +15,7 @@
 
 #include <libiberty/demangle.h>
 
+#include "symbolizer/d_demangle.h"
 #include "symbolizer/rust_demangle.h"
 
 namespace kiln::symbolizer {
@@ -120,7 +121,7 @@ std::optional<std::string> CppDemangle(std::string_view mangled) {
 
 }  // namespace
 
-bool IsMangled(std::string_view name) { return name.starts_with("_Z") || name.starts_with("_R"); }
+bool IsMangled(std::string_view name) { return name.starts_with("_Z") || name.starts_with("_R") || IsDMangled(name); }
 
 std::string_view WithoutSuffixes(std::string_view name) {
   RemoveVersion(name);
@@ -136,10 +137,15 @@ std::string_view WithoutSuffixes(std::string_view name) {
 }
 
 std::string Demangle(std::string_view mangled) {
+  constexpr std::string_view kPlt = "@plt";
+  if (IsMangled(mangled) && mangled.ends_with(kPlt)) {
+    return Demangle(mangled.substr(0, mangled.size() - kPlt.size())).append(kPlt);
+  }
   const std::string_view base = WithoutSuffixes(mangled);
   if (!IsMangled(base)) return std::string(base);
   if (base.size() > kMaxMangledBytes) return std::string(mangled);
   if (std::optional<std::string> rust = RustDemangle(base)) return *std::move(rust);
+  if (std::optional<std::string> d = DDemangle(base)) return *std::move(d);
   if (std::optional<std::string> cpp = CppDemangle(base)) return *std::move(cpp);
   return std::string(mangled);
 }

@@ -134,6 +134,8 @@ TEST(DemangleTest, SuffixesOfCompilersGo) {
       {"_ZN3foo3barEv.part.0.constprop.1.cold", "foo::bar()"},
       {"_Z3foov@@V1", "foo()"},
       {"foo@plt", "foo@plt"},
+      {"_Z3foov@plt", "foo()@plt"},
+      {"_ZN3foo@plt", "_ZN3foo@plt"},
       {"main._omp_fn.0", "main._omp_fn.0"},
       {"_Z3foov._omp_fn.0", "foo() [clone ._omp_fn.0]"},
       {"foo.avx2", "foo.avx2"},

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "agent/cli/hot_functions.h"
-#include "agent/cli/short_name.h"
 #include "agent/cli/terminal.h"
+#include "symbolizer/short_name.h"
 
 namespace kiln::agent {
 namespace {
@@ -57,7 +57,7 @@ std::string RenderFunctionTable(const Profile& profile, const TableOptions& opti
   size_t module_columns = 6;
   for (size_t i = 0; i < rows; ++i) {
     std::string name = HarmlessText(hot.functions[i].name);
-    if (DisplayWidth(name) > kMaxFullName) name = ShortName(name);
+    if (DisplayWidth(name) > kMaxFullName) name = symbolizer::ShortName(name);
     names.emplace_back(std::move(name), HarmlessText(hot.functions[i].module));
     function_columns = std::max(function_columns, DisplayWidth(names.back().first));
     module_columns = std::max(module_columns, DisplayWidth(names.back().second));

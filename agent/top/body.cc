@@ -8,9 +8,9 @@
 
 #include "agent/cli/report_table.h"
 #include "agent/cli/report_tree.h"
-#include "agent/cli/short_name.h"
 #include "agent/cli/terminal.h"
 #include "agent/top/columns.h"
+#include "symbolizer/short_name.h"
 
 namespace kiln::agent {
 namespace {
@@ -28,7 +28,7 @@ const TableColumn kProcess = {.heading = "process", .least = 9, .most = 26};
 
 std::string FunctionText(const std::string& function) {
   std::string name = HarmlessText(function);
-  return DisplayWidth(name) > kMaxFullName ? ShortName(name) : name;
+  return DisplayWidth(name) > kMaxFullName ? symbolizer::ShortName(name) : name;
 }
 
 // Unknown numbers are left out.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "agent/cli/short_name.h"
+#include "symbolizer/short_name.h"
 
 #include <array>
 
-namespace kiln::agent {
+namespace kiln::symbolizer {
 namespace {
 
 constexpr std::string_view kAnonymous = "(anonymous namespace)";
@@ -70,4 +70,4 @@ std::string ShortName(std::string_view name) {
   return out;
 }
 
-}  // namespace kiln::agent
+}  // namespace kiln::symbolizer

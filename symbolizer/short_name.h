@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-namespace kiln::agent {
+namespace kiln::symbolizer {
 
 // A C++ or Rust name for a narrow column: what stands in <…> and (…) at the outermost level is left out, so that
 // "std::vector<int, std::allocator<int> >::push_back(int const&)" becomes "std::vector<…>::push_back(…)". Operators
@@ -12,4 +12,4 @@ namespace kiln::agent {
 // not match comes back as it is.
 std::string ShortName(std::string_view name);
 
-}  // namespace kiln::agent
+}  // namespace kiln::symbolizer

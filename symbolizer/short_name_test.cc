@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "agent/cli/short_name.h"
+#include "symbolizer/short_name.h"
 
 #include <gtest/gtest.h>
 
-namespace kiln::agent {
+namespace kiln::symbolizer {
 namespace {
 
 TEST(ShortName, LeavesOutTemplateArgumentsAndParameters) {
@@ -31,4 +31,4 @@ TEST(ShortName, HandlesLambdasAndRustPaths) {
 }
 
 }  // namespace
-}  // namespace kiln::agent
+}  // namespace kiln::symbolizer
