@@ -136,11 +136,10 @@ std::string_view WithoutSuffixes(std::string_view name) {
   }
 }
 
-std::string Demangle(std::string_view mangled) {
-  constexpr std::string_view kPlt = "@plt";
-  if (IsMangled(mangled) && mangled.ends_with(kPlt)) {
-    return Demangle(mangled.substr(0, mangled.size() - kPlt.size())).append(kPlt);
-  }
+namespace {
+
+// Of anything but a stub.
+std::string DemangleFunction(std::string_view mangled) {
   const std::string_view base = WithoutSuffixes(mangled);
   if (!IsMangled(base)) return std::string(base);
   if (base.size() > kMaxMangledBytes) return std::string(mangled);
@@ -148,6 +147,14 @@ std::string Demangle(std::string_view mangled) {
   if (std::optional<std::string> d = DDemangle(base)) return *std::move(d);
   if (std::optional<std::string> cpp = CppDemangle(base)) return *std::move(cpp);
   return std::string(mangled);
+}
+
+}  // namespace
+
+std::string Demangle(std::string_view mangled) {
+  constexpr std::string_view kPlt = "@plt";
+  if (!mangled.ends_with(kPlt)) return DemangleFunction(mangled);
+  return DemangleFunction(mangled.substr(0, mangled.size() - kPlt.size())).append(kPlt);
 }
 
 }  // namespace kiln::symbolizer

@@ -30,14 +30,10 @@ inline constexpr size_t kMaxDemangledBytes = 64 * 1024;
 // takes up to 2 MiB of stack.
 std::string Demangle(std::string_view mangled);
 
-<<<<<<< HEAD
 // The input without what compilers and linkers append, see above. Part of the input.
 std::string_view WithoutSuffixes(std::string_view name);
 
-// True if the name looks like a C++ or Rust one. Names from elsewhere (perf maps) are better left alone if not.
-=======
 // True if the name looks like a C++, Rust or D one. Names from elsewhere (perf maps) are better left alone if not.
->>>>>>> f6425ad (Names of D, @plt behind demangled names, short names belong to the symbolizer)
 bool IsMangled(std::string_view name);
 
 }  // namespace kiln::symbolizer

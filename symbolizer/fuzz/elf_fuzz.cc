@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// ElfFile and SymbolTable on any bytes. What is found has to be consistent: sections that are read have their size,
-// and each name that is looked up is within the limits. A debug link names
-// no place but a file.
+// ElfFile, SymbolTable, MiniDebugInfo, PLT stubs and links to debug files on any bytes. What is found has to be
+// consistent: sections that are read have their size, each name that is looked up is within the limits, stubs are in
+// order, and a debug link names no place but a file. Limits of memory are libFuzzer's -rss_limit_mb and
+// -malloc_limit_mb.
 #include <elf.h>
 
 #include <cstdint>
 #include <cstdlib>
+#include <optional>
 #include <vector>
 
 #include "symbolizer/debug_file.h"
 #include "symbolizer/elf_file.h"
+#include "symbolizer/mini_debug_info.h"
+#include "symbolizer/plt_symbols.h"
 #include "symbolizer/string_table.h"
 #include "symbolizer/symbol_table.h"
 
@@ -22,10 +26,41 @@ void Check(bool condition) {
   if (!condition) std::abort();
 }
 
+// Of an object file before linking.
+void CheckRelocatable(const std::vector<std::byte>& bytes) {
+  const StatusOr<ElfFile> elf = ElfFile::OpenRelocatable(MakeMemorySource(bytes));
+  if (!elf.ok() || !elf->relocatable()) return;
+  Check(elf->segments().empty());
+  const StatusOr<SymbolTable> table = SymbolTable::Read(*elf);
+  for (uint64_t address = 0; table.ok() && address < 0x1000; address += 0x10) (void)table->Lookup(ElfAddress(address));
+}
+
+// All that names code of the file, merged.
+void CheckSources(const ElfFile& elf) {
+  std::vector<const ElfFile*> files = {&elf};
+  const StatusOr<std::optional<ElfFile>> inner = ReadMiniDebugInfo(elf);
+  if (inner.ok() && *inner) files.push_back(&**inner);
+  const std::vector<PltStub> stubs = ReadPltStubs(elf);
+  for (size_t i = 0; i < stubs.size(); ++i) {
+    Check(stubs[i].size > 0 && stubs[i].name.ends_with("@plt"));
+    Check(i == 0 || stubs[i - 1].address <= stubs[i].address);
+  }
+  const SymbolSources sources = {.files = files, .stubs = stubs};
+  const StatusOr<SymbolTable> table = SymbolTable::Read(sources);
+  std::vector<uint64_t> addresses;
+  for (uint64_t address = 0; address < 0x4000; address += 0x40) addresses.push_back(address);
+  const StatusOr<SymbolTable> some = SymbolTable::ReadFor(sources, addresses);
+  if (!table.ok() || !some.ok()) return;
+  for (const uint64_t address : addresses) {
+    Check(table->LookupRaw(ElfAddress(address)) == some->LookupRaw(ElfAddress(address)));
+  }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const auto* bytes = reinterpret_cast<const std::byte*>(data);
+  CheckRelocatable(std::vector<std::byte>(bytes, bytes + size));
   const StatusOr<ElfFile> elf = ElfFile::Open(MakeMemorySource(std::vector<std::byte>(bytes, bytes + size)));
   if (!elf.ok()) {
     Check(MissFromStatus(elf.status()) != Miss::kNone && MissFromStatus(elf.status()) != Miss::kNoFile);
@@ -36,9 +71,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (const auto link = ReadDebugLink(*elf)) {
     Check(!link->name.empty() && link->name != ".." && link->name.find('/') == std::string::npos);
   }
+  if (const auto link = ReadAltLink(*elf)) Check(!link->name.empty() && !link->build_id.empty());
+  CheckSources(*elf);
   for (const ElfFile::Section& section : elf->sections()) {
     const auto content = elf->ReadSection(section, 1 << 20);
-    if (content.ok() && (section.flags & SHF_COMPRESSED) == 0) Check(content->size() == section.size);
+    if (content.ok() && !elf->IsCompressed(section)) Check(content->size() == section.size);
     if (content.ok()) Check(content->size() <= 1 << 20);
   }
   const StatusOr<SymbolTable> table = SymbolTable::Read(*elf);
