@@ -45,9 +45,12 @@ std::optional<AltLink> ReadAltLink(const ElfFile& elf) {
   if (!bytes) return std::nullopt;
   ByteReader reader(*bytes);
   const std::optional<std::string_view> name = reader.CString();
-  if (!name || name->empty() || reader.remaining() == 0 || reader.remaining() > kMaxBuildIdBytes) return std::nullopt;
+  const auto build_id = reader.Bytes(reader.remaining());
+  if (!name || name->empty() || !build_id || build_id->empty() || build_id->size() > kMaxBuildIdBytes) {
+    return std::nullopt;
+  }
   AltLink link{.name = std::string(*name), .build_id = {}};
-  for (const std::byte byte : *reader.Bytes(reader.remaining())) {
+  for (const std::byte byte : *build_id) {
     fmt::format_to(std::back_inserter(link.build_id), "{:02x}", byte);
   }
   return link;
