@@ -231,7 +231,8 @@ TEST(LiveProcessSourceTest, SeesThisProcess) {
     EXPECT_TRUE(source.Object(mapping).elf) << mapping.path;
   }
   EXPECT_GE(files, 2u);
-  EXPECT_EQ(source.PerfMapFunctions(), std::nullopt);
+  EXPECT_EQ(source.NamesOfGeneratedCode().origin, "");
+  EXPECT_EQ(source.NamesOfGeneratedCode().sentence, "");
 }
 
 }  // namespace

@@ -78,7 +78,7 @@ class Search {
       : process_(process), views_(std::move(views)), files_(files) {}
 
   void FindPerfMap() {
-    users_ = UsersOf(process_.pid);
+    if (auto users = UsersOf(process_.pid); !users.empty() && !views_.empty()) files_.users = std::move(users);
     if (SharesMountNamespace(process_)) views_.push_back({::getpid()});
     for (const Pid view : views_) {
       for (const Pid writer : {process_.namespaced_pid, process_.pid}) {
@@ -119,7 +119,8 @@ class Search {
     if (!file.ok()) return Pass(MissFromOpen(file.status(), is_there));
     const bool is_link = !is_there || S_ISLNK(link.st_mode);
     const uid_t owner = file->stat().st_uid;
-    if (!users_.empty() && (owner != 0 || is_link) && std::ranges::find(users_, owner) == users_.end()) {
+    const std::vector<uid_t>& users = files_.users;
+    if (!users.empty() && (owner != 0 || is_link) && std::ranges::find(users, owner) == users.end()) {
       return Pass(Miss::kJitFileForeign);
     }
     const auto start_ns = StartUnixNs(process_);
@@ -181,7 +182,6 @@ class Search {
   const Process& process_;
   std::vector<Pid> views_;
   JitFiles& files_;
-  std::vector<uid_t> users_;  // empty = not known
 };
 
 // Not if it was deleted: the process, or another one of its pid, may write it anew.

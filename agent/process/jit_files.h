@@ -10,6 +10,8 @@
 // process: see FindJitFiles.
 #pragma once
 
+#include <sys/types.h>
+
 #include <memory>
 #include <string>
 #include <vector>
@@ -35,6 +37,7 @@ struct JitFile {
 struct JitFiles {
   std::vector<JitFile> files;  // the best first: its own before inherited ones, jitdumps before perf maps
   symbolizer::Miss miss = symbolizer::Miss::kNoPerfMap;  // why there is none; of any use if `files` is empty
+  std::vector<uid_t> users;  // of the process, when it was looked at last; empty = not known
 
   // One of its own.
   bool Has(JitFile::Kind kind) const;
@@ -47,7 +50,7 @@ JitFiles InheritJitFiles(const JitFiles& of_parent);
 // now. `views` are processes in its mount namespace (ProcessTable::NamespaceViews); kiln's own /tmp counts too if that
 // is its namespace. Passed over, with a reason, are perf maps that
 //   - belong neither to a user of the process nor to root, or are reached by a symbolic link and don't belong to a user
-//     of the process: anybody may write to /tmp. Once the process is gone, its users are not known and any file counts
+//     of the process: anybody may write to /tmp. If the process was gone before its users were known, any file counts
 //   - were last written before the process began: pids return, in containers nearly always
 // and jitdumps that are not the mapped file. Costs some twenty calls if there is none.
 void FindJitFiles(const Process& process, std::vector<Pid> views, JitFiles& files);

@@ -112,6 +112,24 @@ TEST_F(JitFilesTest, AFileOfAnotherUserIsForeign) {
   EXPECT_EQ(WhyNot(), Miss::kJitFileForeign);
 }
 
+TEST_F(JitFilesTest, WhoRanAProcessIsKnownAfterItsEnd) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+  JitFiles files = Find();
+  Write(path_, "1000 10 foo\n");
+  ASSERT_EQ(::chown(path_.c_str(), 4711, 4711), 0);
+  Process gone = self_;
+  struct stat own {};
+  ASSERT_EQ(::stat("/proc/self/ns/mnt", &own), 0);
+  gone.pid = kInnerPid;
+  gone.mount_namespace = static_cast<uint32_t>(own.st_ino);  // its files are still to be found
+  FindJitFiles(gone, {}, files);
+  EXPECT_TRUE(files.files.empty());
+  EXPECT_EQ(files.miss, Miss::kJitFileForeign);
+  JitFiles unknown;
+  FindJitFiles(gone, {}, unknown);
+  EXPECT_EQ(unknown.files.size(), 1u);
+}
+
 TEST_F(JitFilesTest, AFileFromBeforeTheProcessIsOld) {
   Write(path_, "1000 10 foo\n");
   self_.start_ns = static_cast<uint64_t>(ReadClockNs(CLOCK_BOOTTIME));
