@@ -6,6 +6,7 @@ A binary may be of a kind that one of the other programs can't read. Then that o
 debug information that it can read. Twins are checked to have the same code, byte by byte."""
 
 import dataclasses
+import hashlib
 import os
 import shutil
 import subprocess
@@ -29,22 +30,33 @@ class Binary:
         return getattr(self, who) or self.exe
 
 
+def digest_of_sources():
+    digest = hashlib.sha256()
+    for name in sorted(os.listdir(SOURCES)):
+        with open(os.path.join(SOURCES, name), "rb") as file:
+            digest.update(file.read())
+    return digest.hexdigest()
+
+
 class Builder:
-    def __init__(self, folder):
+    def __init__(self, folder, quick):
         self.folder = os.path.abspath(folder)
         os.makedirs(self.folder, exist_ok=True)
+        self.quick = quick
         self.binaries = []
         self.left_out = []
-        self.newest = max(os.path.getmtime(os.path.join(SOURCES, name)) for name in os.listdir(SOURCES))
-        self.newest = max(self.newest, os.path.getmtime(__file__))
+        self.digest = digest_of_sources()
 
     def path(self, name):
         return os.path.join(self.folder, name)
 
-    def add(self, name, make, *files, **options):
-        """Calls make(output) unless the output is there and newer than all sources."""
+    def add(self, name, make, **options):
+        """Calls make(output) unless that was done before with the same sources."""
+        if self.quick and not options.get("quick"):
+            return None
         exe = self.path(name)
-        if not os.path.exists(exe) or os.path.getmtime(exe) < self.newest:
+        stamp = self.path(f".{name}.sources")
+        if not os.path.exists(exe) or not os.path.exists(stamp) or open(stamp).read() != self.digest:
             if os.path.exists(exe):
                 os.remove(exe)
             try:
@@ -52,7 +64,8 @@ class Builder:
             except (subprocess.CalledProcessError, FileNotFoundError) as problem:
                 self.left_out.append(f"{name}: {problem}")
                 return None
-            os.utime(exe)
+            with open(stamp, "w") as file:
+                file.write(self.digest)
         binary = Binary(name, exe, **options)
         self.binaries.append(binary)
         return binary
@@ -127,7 +140,7 @@ def add_compiled(b):
     c("clang_c_O3_dwarf5", clang, "-O3", "-gdwarf-5")
     cxx("clang_cxx_O0_dwarf5", clang, "-O0", "-gdwarf-5")
     cxx("clang_cxx_O1_dwarf4", clang, "-O1", "-gdwarf-4")
-    clang_plain = cxx("clang_cxx_O2_dwarf5", clang, "-O2", "-gdwarf-5", quick=True)
+    cxx("clang_cxx_O2_dwarf5", clang, "-O2", "-gdwarf-5", quick=True)
     cxx("clang_cxx_O2_aranges", clang, "-O2", "-gdwarf-4", "-gdwarf-aranges")
     cxx("clang_cxx_O3_dwarf5", clang, "-O3", "-gdwarf-5")
     cxx("clang_cxx_Os_dwarf5", clang, "-Os", "-gdwarf-5")
@@ -162,9 +175,8 @@ def add_compiled(b):
                 file.write(content.replace(split.exe.encode() + b".objects", split.exe.encode() + b".0bjects"))
 
         b.add(name + "_dwp", pack, addr2line=twin, llvm=twin, raw=twin)
-    if plain is None or clang_plain is None:
-        return
-    add_rewritten(b, plain)
+    if plain is not None:
+        add_rewritten(b, plain)
 
 
 def add_rewritten(b, plain):
@@ -205,7 +217,7 @@ def add_languages(b):
     rust = os.path.join(SOURCES, "mixed.rs")
     if shutil.which("rustc"):
         b.add("rust_debug", lambda exe: run("rustc", "--edition", "2021", "-g", rust, "-o", exe))
-        b.add("rust_release", lambda exe: run("rustc", "--edition", "2021", "-O", "-C", "debuginfo=2", rust, "-o", exe))
+        b.add("rust_release", lambda exe: run("rustc", "--edition", "2021", "-O", "-C", "debuginfo=2", rust, "-o", exe), quick=True)
         b.add(
             "rust_v0_lto",
             lambda exe: run("rustc", "--edition", "2021", "-O", "-g", "-C", "lto=fat", "-C", "symbol-mangling-version=v0", rust, "-o", exe),
@@ -213,7 +225,7 @@ def add_languages(b):
     if shutil.which("go"):
         go = os.path.join(SOURCES, "mixed.go")
         cache = {**os.environ, "GOFLAGS": "-mod=mod", "GOTOOLCHAIN": "local"}
-        b.add("go_dwarf", lambda exe: run("go", "build", "-ldflags=-compressdwarf=false", "-o", exe, go, env=cache, cwd=b.folder))
+        b.add("go_dwarf", lambda exe: run("go", "build", "-ldflags=-compressdwarf=false", "-o", exe, go, env=cache, cwd=b.folder), quick=True)
         twin = {who: b.path("go_dwarf") for who in ("addr2line", "llvm", "raw")}
         b.add("go_compressed", lambda exe: run("go", "build", "-o", exe, go, env=cache, cwd=b.folder), **twin)
         b.add("go_stripped", lambda exe: run("go", "build", "-ldflags=-s -w", "-o", exe, go, env=cache, cwd=b.folder), **twin)
@@ -299,7 +311,7 @@ def add_kernel(b):
 
 
 def build_all(folder, quick, kiln=""):
-    b = Builder(folder)
+    b = Builder(folder, quick)
     add_compiled(b)
     add_languages(b)
     if kiln:

@@ -77,15 +77,17 @@ class Case:
             return False
         if not raw.function and not raw.line:
             return bool(self.symbols) and len(self.kiln) == 1 and plain(self.kiln[0].name) in {plain(n) for n in self.symbols}
-        names = {plain(raw.function)} | ({plain(n) for n in self.symbols} if not raw.inlined or True else set())
         first, last = self.kiln[0], self.kiln[-1]
-        return (
-            first.line == raw.line
-            and base(first.file) == raw.file
-            and plain(last.name) in names
-            and (not raw.inlined or plain(first.name) == plain(raw.inlined))
-            and (len(self.kiln) > 1) == bool(raw.inlined)
-        )
+        if first.line != raw.line or base(first.file) != raw.file:
+            return False
+        if raw.inlined:
+            return len(self.kiln) > 1 and same_name(first.name, raw.inlined)
+        # A part that was split off has the name of its function, its symbol another one.
+        return len(self.kiln) == 1 and (same_name(first.name, raw.function) or plain(last.name) in {plain(n) for n in self.symbols})
+
+
+def same_name(a, b):
+    return plain(a) == plain(b)
 
 
 def same(a, b):

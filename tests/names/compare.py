@@ -54,7 +54,7 @@ def compare(kiln, binary, count, seed):
         return oracles.raw_dwarf(raw_file, address)
 
     # Of the file that the others read: what was stripped is a case of its own.
-    symbols = oracles.Symbols(*{binary.exe, binary.file_of("addr2line"), binary.file_of("llvm")})
+    symbols = oracles.Symbols(*dict.fromkeys((binary.exe, binary.file_of("addr2line"), binary.file_of("llvm"))))
     for i, address in enumerate(addresses):
         of_others = {who: of[i] for who, of in others.items()}
         case = classes.Case(address, answers[i], of_others, symbols.at(address) if not binary.section else set(), raw)

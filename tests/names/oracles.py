@@ -2,6 +2,7 @@
 """Runs kiln symbolize, addr2line, llvm-symbolizer and llvm-dwarfdump, and brings their answers into one form: per address
 a tuple of frames, innermost inlined function first; empty if there is no name."""
 
+import bisect
 import json
 import posixpath
 import random
@@ -89,8 +90,9 @@ class Raw(typing.NamedTuple):
     """What the DWARF says, as llvm-dwarfdump prints it."""
 
     has_unit: bool
-    function: str  # name of the innermost subprogram, "" = none covers the address
-    inlined: str  # of the innermost inlined function, "" = none
+    # One of the two is not empty if a function covers the address: the innermost one.
+    function: str  # a subprogram
+    inlined: str  # an inlined function
     file: str  # of the row of the line table, the last part alone
     line: int
     column: int
@@ -166,6 +168,7 @@ class Symbols:
 
     def __init__(self, *files):
         self.functions = []  # (start, end, name)
+        self.sections = code_sections(files[0])
         for file in files:
             out = subprocess.run(["readelf", "-sW", file], capture_output=True, text=True, errors="surrogateescape").stdout
             for line in out.splitlines():
@@ -178,12 +181,13 @@ class Symbols:
         self.starts = [start for start, _, _ in self.functions]
 
     def at(self, address):
-        """All names whose range has the address, and those without size that are the nearest below."""
-        import bisect
-
+        """All names whose range has the address, and those without size that are the nearest below in its section."""
         names = set()
         end = bisect.bisect_right(self.starts, address)
         nearest = self.functions[end - 1][0] if end else None
+        begin = max((section.address for section in self.sections if section.address <= address), default=0)
+        if nearest is not None and nearest < begin:
+            nearest = None
         for start, stop, name in self.functions[max(0, end - 200) : end]:
             if start <= address < stop or (start == stop and start == nearest):
                 names.add(name)
