@@ -2,7 +2,9 @@
 """Why kiln and another program name an address differently. Each difference - the number of frames, or one field of one
 frame - is given a class by a rule, or none: then the comparison fails. A class says why kiln is right."""
 
+import functools
 import re
+import subprocess
 
 CLASSES = {
     "clone suffix": "The symbol of a part or a copy of a function has a suffix (.isra.0, .cold, .lto_priv.0, .abi0, "
@@ -12,8 +14,10 @@ CLASSES = {
     "llvm-symbolizer: symbol for the function": "llvm-symbolizer replaces the outermost function's name by the symbol at "
     "the address: where several functions share their code (ICF), or have aliases, by another one than DWARF's.",
     "alias": "Several symbols name the address. kiln chooses by the fixed rule of symbolizer/symbol_table.h.",
-    "no linkage name": "DWARF has a plain name only (gcc leaves linkage names of inlined local functions out); the other "
-    "program found none or a symbol that belongs to the function around it.",
+    "qualified name": "DWARF has no linkage name (gcc leaves those of local functions out). The other program prints "
+    "DW_AT_name alone; kiln puts the namespaces and classes before it that the function is declared in.",
+    "symbol of a function without linkage name": "The same, for a function with code of its own: the other program "
+    "prints the symbol of one of its parts or copies. Demangled it names what kiln names.",
     "file of a symbol": "No line table covers the address. The other program prints the name of the STT_FILE symbol that "
     "stands before the symbol, with line 0 or ?: it is no path, and often that of another unit.",
     "beyond the symbol": "No function of DWARF and no symbol's size covers the address (PLT, padding). The other program "
@@ -67,9 +71,10 @@ class Case:
         return self._raw_answer
 
     def backed(self, who):
-        """Whether something other than `who` says what kiln says."""
-        other = self.others["llvm" if who == "addr2line" else "addr2line"]
-        return same(self.kiln, other) or self.raw_agrees()
+        """Whether something other than `who` says what kiln says: what DWARF has at the address, else the third program."""
+        if self.raw() is not None:
+            return self.raw_agrees()
+        return same(self.kiln, self.others["llvm" if who == "addr2line" else "addr2line"])
 
     def raw_agrees(self):
         raw = self.raw()
@@ -78,21 +83,35 @@ class Case:
         if not raw.function and not raw.line:
             return bool(self.symbols) and len(self.kiln) == 1 and plain(self.kiln[0].name) in {plain(n) for n in self.symbols}
         first, last = self.kiln[0], self.kiln[-1]
-        if first.line != raw.line or base(first.file) != raw.file:
+        if first.line != raw.line or base(first.file) != base(raw.file):
             return False
         if raw.inlined:
             return len(self.kiln) > 1 and same_name(first.name, raw.inlined)
         # A part that was split off has the name of its function, its symbol another one.
-        return len(self.kiln) == 1 and (same_name(first.name, raw.function) or plain(last.name) in {plain(n) for n in self.symbols})
+        own = {plain(name) for name in self.symbols}
+        return len(self.kiln) == 1 and (same_name(first.name, raw.function) or plain(last.name) in own)
 
 
-def same_name(a, b):
-    return plain(a) == plain(b)
+def same_name(kiln, other):
+    a, b = plain(kiln), plain(other)
+    return a == b or (b != "" and a.endswith("::" + b))
+
+
+@functools.lru_cache(maxsize=None)
+def demangled(symbol):
+    return subprocess.run(["c++filt", "--", plain(symbol)], capture_output=True, text=True).stdout.strip()
+
+
+def is_symbol_of(symbol, kiln):
+    """Whether kiln's name, of DWARF alone, is what `symbol` means: equal up to the template arguments, which compilers and
+    demanglers write differently (long, long int)."""
+    path = re.split(r"[<(]", kiln, maxsplit=1)[0] if not kiln.startswith("(anonymous") else re.split(r"[<(]", kiln[1:], maxsplit=1)[0]
+    return symbol.startswith(("_Z", "_R")) and bool(path) and path in demangled(symbol)
 
 
 def same(a, b):
     """Equal but for clone suffixes."""
-    return len(a) == len(b) and all(plain(x.name) == plain(y.name) and x[1:] == y[1:] for x, y in zip(a, b))
+    return len(a) == len(b) and all(same_name(x.name, y.name) and x[1:] == y[1:] for x, y in zip(a, b))
 
 
 def explain(case, who):
@@ -144,7 +163,11 @@ def _explain_name(case, who, i, symbols):
     kiln, other = case.kiln[i].name, case.others[who][i].name
     if plain(kiln) == plain(other):
         return "clone suffix"
+    if same_name(kiln, other):
+        return "qualified name"
     is_last = i == len(case.kiln) - 1
+    if is_last and plain(other) in symbols and is_symbol_of(other, kiln):
+        return "symbol of a function without linkage name"
     if is_last and plain(kiln) in symbols and plain(other) in symbols:
         return "alias" if not case.backed(who) or who == "addr2line" else "llvm-symbolizer: symbol for the function"
     if who == "addr2line" and i == 0 and not is_last and plain(other) in symbols and case.backed(who):
@@ -152,7 +175,7 @@ def _explain_name(case, who, i, symbols):
     if who == "llvm" and is_last and plain(other) in symbols and case.backed(who):
         return "llvm-symbolizer: symbol for the function"
     if not other and case.backed(who):
-        return "llvm-symbolizer: names its own way" if who == "llvm" else "no linkage name"
+        return "llvm-symbolizer: names its own way" if who == "llvm" else "addr2line: nearest entry"
     if case.backed(who):
         return "addr2line: nearest entry" if who == "addr2line" else "llvm-symbolizer: names its own way"
     return None
@@ -182,7 +205,7 @@ def _backed_place(self, who, i):
     if len(other) == len(self.kiln) and other[i][1:] == self.kiln[i][1:]:
         return True
     raw = self.raw()
-    return i == 0 and raw is not None and (base(self.kiln[0].file), self.kiln[0].line) == (raw.file, raw.line)
+    return i == 0 and raw is not None and (base(self.kiln[0].file), self.kiln[0].line) == (base(raw.file), raw.line)
 
 
 Case.backed_place = _backed_place
