@@ -7,12 +7,12 @@
 #include <set>
 
 #include "agent/doctor/process_facts.h"
+#include "agent/flush/jit_names.h"
+#include "agent/process/jit_files.h"
 #include "agent/process/mapping_table.h"
 #include "agent/process/object_files.h"
-#include "agent/process/perf_map_file.h"
 #include "symbolizer/file_symbolizer.h"
 #include "symbolizer/kernel_symbols.h"
-#include "symbolizer/perf_map.h"
 #include "symbolizer/symbol_table.h"
 
 namespace kiln::agent {
@@ -23,7 +23,6 @@ using symbolizer::KernelSymbols;
 using symbolizer::Miss;
 using symbolizer::MissOf;
 using symbolizer::Naming;
-using symbolizer::PerfMap;
 using symbolizer::SymbolTable;
 
 // Both architectures give the upper half of the addresses to the kernel.
@@ -35,17 +34,16 @@ class ProcessNamer final : public AddressNamer {
       : process_{.id = ImageId{0},
                  .pid = facts.pid,
                  .namespaced_pid = facts.namespaced_pid,
-                 .mount_namespace = facts.mount_namespace},
-        mappings_(std::move(mappings)),
-        role_(options.return_addresses ? AddressRole::kReturnAddress : AddressRole::kInstruction),
-        perf_map_name_(fmt::format("/tmp/perf-{}.map", facts.namespaced_pid.value)) {
+                 .mount_namespace = facts.mount_namespace,
+                 .mappings = std::make_shared<MappingTable>(std::move(mappings))},
+        role_(options.return_addresses ? AddressRole::kReturnAddress : AddressRole::kInstruction) {
     how_.debug_folders = options.debug_folders;
     how_.roots = {fmt::format("/proc/{}/root", facts.pid.value), "/"};
   }
 
   Answer Name(uint64_t address) override {
     const ProcessAddress place = CodeAddress<ProcessAddress>{ProcessAddress(address), role_}.ForLookup();
-    const Mapping* mapping = mappings_.Find(place);
+    const Mapping* mapping = process_.mappings->Find(place);
     if (mapping == nullptr) {
       if (place.value() >= kKernelStart) return NameKernel(place);
       return {.reason = "no executable memory at the address"};
@@ -110,19 +108,14 @@ class ProcessNamer final : public AddressNamer {
   }
 
   Answer NameJit(ProcessAddress place) {
-    if (!perf_map_read_) {
-      perf_map_read_ = true;
-      if (const auto file = FindPerfMap(process_, {process_.pid}); file != nullptr) {
-        auto map = PerfMap::Read(*file);
-        if (map.ok()) {
-          perf_map_ = std::make_unique<const PerfMap>(*std::move(map));
-        } else {
-          notes_.insert(fmt::format("{}: {}", perf_map_name_, Message(map.status())));
-        }
-      }
+    if (!jit_files_found_) {
+      jit_files_found_ = true;
+      FindJitFiles(process_, {process_.pid}, process_.jit_files);
+      jit_names_.BeginWindow();
     }
-    if (perf_map_ == nullptr) return AnswerOf(MissOf(Miss::kNoPerfMap), "[jit]", "", std::nullopt);
-    return AnswerOf(perf_map_->Lookup(place), perf_map_name_, "", std::nullopt);
+    JitNames::Found found = jit_names_.Find(process_.jit_files, place);
+    const std::string& module = *pseudo_modules_.insert(found.path.empty() ? "[jit]" : std::move(found.path)).first;
+    return AnswerOf({.lines = std::move(found.lines), .miss = found.miss}, module, "", std::nullopt);
   }
 
   Answer NameKernel(ProcessAddress place) {
@@ -131,7 +124,7 @@ class ProcessNamer final : public AddressNamer {
     if (kernel_ == nullptr) {
       answer.reason = MissName(kernel_miss_);
     } else if (auto symbol = kernel_->Lookup(place)) {
-      if (!symbol->module.empty()) answer.module = *kernel_modules_.insert("[" + symbol->module + "]").first;
+      if (!symbol->module.empty()) answer.module = *pseudo_modules_.insert("[" + symbol->module + "]").first;
       answer.lines.emplace_back().name = std::move(symbol->name);
     } else {
       answer.reason = MissName(Miss::kNotCovered);
@@ -154,18 +147,16 @@ class ProcessNamer final : public AddressNamer {
   }
 
   Process process_;
-  MappingTable mappings_;
   AddressRole role_;
   symbolizer::FileSymbolizerOptions how_;
   ObjectFiles objects_;
   absl::flat_hash_map<ObjectId, std::unique_ptr<Object>> named_;
-  std::string perf_map_name_;
-  bool perf_map_read_ = false;
-  std::unique_ptr<const PerfMap> perf_map_;
+  bool jit_files_found_ = false;
+  JitNames jit_names_;
   bool kernel_read_ = false;
   Miss kernel_miss_ = Miss::kNone;
   std::unique_ptr<const KernelSymbols> kernel_;
-  std::set<std::string> kernel_modules_;
+  std::set<std::string> pseudo_modules_;  // that answers refer to
   std::set<std::string> notes_;
 };
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // name_lookup FILE < addresses: what naming costs in the library, for scripts/bench --names. Prints one line of JSON:
-// how long opening the file takes, what debug information is read and its index built, the peak of resident memory after
-// that, and nanoseconds per address: the names of all addresses, in their order, round after round until a second is over.
+// how long opening the file takes, what debug information is read and its index built, the peak of resident memory
+// after that, and nanoseconds per address: the names of all addresses, in their order, round after round until a second
+// is over.
 #include <sys/resource.h>
 
 #include <chrono>

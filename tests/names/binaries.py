@@ -92,7 +92,8 @@ def compile_and_link(compiler, sources, flags, link=(), language=()):
             cxx = {"gcc": "g++", "clang-16": "clang++-16"}[compiler]
             asm = () if source.endswith(".S") else flags
             standard = ["-std=c++20"] if is_cxx else []
-            run(cxx if is_cxx else compiler, *standard, *asm, "-c", os.path.join(SOURCES, source), "-o", target, cwd=work)
+            root = "-I" + os.path.realpath(os.path.join(SOURCES, "../../.."))
+            run(cxx if is_cxx else compiler, *standard, *asm, root, "-c", os.path.join(SOURCES, source), "-o", target, cwd=work)
             objects.append(target)
         linker = {"gcc": "g++", "clang-16": "clang++-16"}[compiler]
         run(linker, *[flag for flag in flags if flag.startswith(("-O", "-flto", "-g"))], *link, *objects, "-o", exe, cwd=work)

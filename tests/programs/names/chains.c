@@ -4,23 +4,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "inlines.h"
+#include "tests/programs/names/inlines.h"
 
 volatile uint64_t sink;
 
 struct node {
-  struct node *next;
+  struct node* next;
   uint64_t key;
   char text[24];
 };
 
-__attribute__((cold, noinline)) static void complain(const char *what, uint64_t value) {
+__attribute__((cold, noinline)) static void complain(const char* what, uint64_t value) {
   fprintf(stderr, "%s: %llu\n", what, (unsigned long long)value);
   if (value == UINT64_C(0xdeadbeef)) abort();
 }
 
-static struct node *insert(struct node *head, uint64_t key) {
-  struct node *fresh = malloc(sizeof *fresh);
+static struct node* insert(struct node* head, uint64_t key) {
+  struct node* fresh = malloc(sizeof *fresh);
   if (__builtin_expect(fresh == NULL, 0)) {
     complain("out of memory", key);
     return head;
@@ -31,7 +31,7 @@ static struct node *insert(struct node *head, uint64_t key) {
   return fresh;
 }
 
-static uint64_t total(const struct node *head) {
+static uint64_t total(const struct node* head) {
   uint64_t values[8] = {0};
   size_t count = 0;
   uint64_t result = 0;
@@ -89,9 +89,9 @@ static uint64_t walk(unsigned depth, uint64_t value, int twice) {
   return twice ? mix(left, walk(depth - 1, left, 0)) : left;
 }
 
-static int compare(const void *a, const void *b) {
-  const uint64_t x = *(const uint64_t *)a;
-  const uint64_t y = *(const uint64_t *)b;
+static int compare(const void* a, const void* b) {
+  const uint64_t x = *(const uint64_t*)a;
+  const uint64_t y = *(const uint64_t*)b;
   return x < y ? -1 : x > y;
 }
 
@@ -105,10 +105,10 @@ static uint64_t from_another_file(uint64_t value) {
 #line 118 "chains.c"
 
 uint64_t other_source(uint64_t value);
-uint64_t assembly_sum(const uint64_t *values, uint64_t count);
+uint64_t assembly_sum(const uint64_t* values, uint64_t count);
 
-int main(int argc, char **argv) {
-  struct node *head = NULL;
+int main(int argc, char** argv) {
+  struct node* head = NULL;
   uint64_t numbers[64];
   for (int i = 0; i < 64; ++i) {
     numbers[i] = steps[i]((uint64_t)i * (uint64_t)argc);

@@ -19,7 +19,7 @@ ALWAYS_INLINE uint64_t mix(uint64_t a, uint64_t b) {
   return a ^ (a >> 29);
 }
 
-ALWAYS_INLINE uint64_t mix_many(const uint64_t *values, size_t count) {
+ALWAYS_INLINE uint64_t mix_many(const uint64_t* values, size_t count) {
   uint64_t result = count;
   for (size_t i = 0; i < count; ++i) {
     if (values[i] & 1)

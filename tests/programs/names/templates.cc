@@ -13,7 +13,7 @@
 #include <variant>
 #include <vector>
 
-#include "inlines.h"
+#include "tests/programs/names/inlines.h"
 
 volatile uint64_t sink;
 extern "C" uint64_t other_source(uint64_t value);
