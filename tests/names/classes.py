@@ -39,8 +39,8 @@ CLASSES = {
     "that is relative. The standard says so, and addr2line does.",
     "llvm-symbolizer: names its own way": "llvm-symbolizer prints no name for a function whose name DWARF gives through "
     "another unit. addr2line, or the symbol table, has kiln's name.",
-    "only kiln": "Neither DWARF nor symbols name the address for the other program: kiln takes it from what that does not "
-    "read (Go's table of functions, relocations of the PLT).",
+    "PLT stub": "kiln names stubs of the PLT after what they call, as objdump does. The other program has nothing, or "
+    "the symbol before.",
 }
 
 
@@ -57,11 +57,12 @@ def base(path):
 class Case:
     """One address: what each says, and what decides between them."""
 
-    def __init__(self, address, kiln, others, symbols, raw):
+    def __init__(self, address, kiln, others, symbols, raw, stubs):
         self.address = address
         self.kiln = kiln
         self.others = others  # {"addr2line": frames, "llvm": frames}
         self.symbols = symbols  # names at the address
+        self.stubs = stubs  # of the PLT: {start: name}
         self._raw = raw
         self._raw_answer = None
 
@@ -80,7 +81,7 @@ class Case:
         raw = self.raw()
         if raw is None or not self.kiln:
             return False
-        if not raw.function and not raw.line:
+        if not raw.function and not raw.inlined and not raw.line:
             return bool(self.symbols) and len(self.kiln) == 1 and plain(self.kiln[0].name) in {plain(n) for n in self.symbols}
         first, last = self.kiln[0], self.kiln[-1]
         if first.line != raw.line or base(first.file) != base(raw.file):
@@ -118,6 +119,10 @@ def explain(case, who):
     """The classes of what differs between kiln and `who`; None if something has none."""
     kiln, other = case.kiln, case.others[who]
     symbols = {plain(name) for name in case.symbols}
+    if len(kiln) == 1 and kiln[0].name.endswith("@plt"):
+        # Stubs are 8 or 16 bytes long, and aligned so.
+        stub = case.stubs.get(case.address & ~15) or case.stubs.get(case.address & ~7)
+        return {"PLT stub"} if stub == kiln[0].name else None
     if not kiln or not other:
         return _explain_missing(case, who, symbols)
     if len(kiln) != len(other):
@@ -135,7 +140,7 @@ def _explain_missing(case, who, symbols):
     if case.kiln:
         if plain(case.kiln[-1].name) in symbols or case.backed(who):
             return {"llvm-symbolizer: names its own way" if who == "llvm" else "addr2line: nearest entry"}
-        return {"only kiln"} if not case.symbols and len(case.kiln) == 1 and case.kiln[0].line == 0 else None
+        return None
     if symbols:
         return None
     raw = case.raw()

@@ -55,9 +55,10 @@ def compare(kiln, binary, count, seed):
 
     # Of the file that the others read: what was stripped is a case of its own.
     symbols = oracles.Symbols(*dict.fromkeys((binary.exe, binary.file_of("addr2line"), binary.file_of("llvm"))))
+    stubs = oracles.plt_stubs(binary.exe)
     for i, address in enumerate(addresses):
         of_others = {who: of[i] for who, of in others.items()}
-        case = classes.Case(address, answers[i], of_others, symbols.at(address) if not binary.section else set(), raw)
+        case = classes.Case(address, answers[i], of_others, symbols.at(address) if not binary.section else set(), raw, stubs)
         agrees = {who: of_others[who] == answers[i] for who in others}
         report.agree.update(who for who, good in agrees.items() if good)
         report.agree_all += all(agrees.values())

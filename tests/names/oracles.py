@@ -192,3 +192,12 @@ class Symbols:
             if start <= address < stop or (start == stop and start == nearest):
                 names.add(name)
         return names
+
+
+def plt_stubs(file):
+    """{address: name} of the first bytes of PLT stubs, as objdump names them: "puts@plt"."""
+    out = subprocess.run(["objdump", "-d", "-j", ".plt", "-j", ".plt.sec", "-j", ".plt.got", "-j", ".iplt", file], capture_output=True, text=True)
+    return {
+        int(found.group(1), 16): found.group(2)
+        for found in re.finditer(r"^([0-9a-f]{16}) <([^>]+@plt)(?:\+0x[0-9a-f]+)?>:", out.stdout, re.MULTILINE)
+    }
