@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "symbolizer/debug_link.h"
+#include "symbolizer/mini_debug_info.h"
 
 namespace kiln::symbolizer {
 
@@ -23,6 +24,13 @@ const ElfFile* DebugFiles::InfoOf(const ElfFile& elf) const {
   return HasDebugInfo(elf) ? &elf : nullptr;
 }
 
+std::vector<const ElfFile*> DebugFiles::SymbolFilesOf(const ElfFile& elf) const {
+  std::vector<const ElfFile*> files{&elf};
+  if (debug) files.push_back(&debug->elf);
+  if (mini) files.push_back(&*mini);
+  return files;
+}
+
 DebugFiles FindDebugFiles(const ElfFile& elf, const DebugPlaces& places) {
   DebugFiles files;
   if (!HasDebugInfo(elf)) {
@@ -30,6 +38,11 @@ DebugFiles FindDebugFiles(const ElfFile& elf, const DebugPlaces& places) {
     files.debug = std::move(search.file);
     files.debug_miss = files.debug ? DebugMiss::kNone : search.miss;
     files.passed_over = std::move(search.passed_over);
+  }
+  const bool has_symbols = elf.FindSectionOfType(SHT_SYMTAB) != nullptr ||
+                           (files.debug && files.debug->elf.FindSectionOfType(SHT_SYMTAB) != nullptr);
+  if (!has_symbols) {
+    if (auto mini = ReadMiniDebugInfo(elf); mini.ok()) files.mini = *std::move(mini);
   }
   const ElfFile* const info = files.InfoOf(elf);
   if (info == nullptr) return files;

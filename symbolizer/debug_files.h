@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "symbolizer/debug_file.h"
 #include "symbolizer/elf_file.h"
@@ -19,6 +20,7 @@ struct DebugFiles {
   std::optional<DebugFile> debug;
   std::optional<DebugFile> supplementary;  // .gnu_debugaltlink
   std::optional<DebugFile> package;        // FILE.dwp
+  std::optional<ElfFile> mini;             // .gnu_debugdata, unless there is a .symtab already
   // Why there is none.
   DebugMiss debug_miss = DebugMiss::kNone;
   DebugMiss supplementary_miss = DebugMiss::kNone;
@@ -27,6 +29,8 @@ struct DebugFiles {
 
   // The one with debug information: `elf` itself, or the separate one; nullptr = none.
   const ElfFile* InfoOf(const ElfFile& elf) const;
+  // The ones with symbols, `elf` first, for SymbolSources.
+  std::vector<const ElfFile*> SymbolFilesOf(const ElfFile& elf) const;
 };
 
 // Costs as FindDebugFile.

@@ -44,8 +44,7 @@ class Symbolizer final : public FileSymbolizer {
 
  private:
   void ReadSymbols() {
-    std::vector<const ElfFile*> files{&elf_};
-    if (files_.debug) files.push_back(&files_.debug->elf);
+    const std::vector<const ElfFile*> files = files_.SymbolFilesOf(elf_);
     const std::vector<PltStub> stubs = ReadPltStubs(elf_);
     auto symbols = SymbolTable::Read({.files = files, .stubs = stubs});
     if (symbols.ok()) {

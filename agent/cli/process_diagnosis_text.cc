@@ -114,6 +114,7 @@ std::string Remarks(const MappingDiagnosis& diagnosis) {
   if (!IsGenerated(diagnosis)) remark("walk", walk.sentence);
   for (const auto& [reason, count] : walk.issues) remark("left out", fmt::format("{} × {}", count, reason));
   remark("names", diagnosis.names.sentence);
+  remark("lines", diagnosis.names.lines);
   remark("mend", diagnosis.mend);
   return text;
 }
@@ -198,6 +199,7 @@ std::string RenderProcessDiagnosisJson(const ProcessDiagnosis& diagnosis) {
                         {"names",
                          {{"health", HealthName(item.names.health)},
                           {"origin", item.names.origin},
+                          {"lines", item.names.lines},
                           {"functions", item.names.functions},
                           {"named_bytes", item.names.named_bytes},
                           {"sentence", item.names.sentence}}},

@@ -126,7 +126,9 @@ void MappingJudge::ReadFile(const ObjectFile& object, const Mapping& mapping) {
   if (object_ == &object) return;
   object_ = &object;
   table_ = OpenTableSource(*object.elf, source_.DebugPlaces(mapping));
-  symbols_ = symbolizer::SymbolTable::Read(*object.elf);
+  debug_ = symbolizer::FindDebugFiles(*object.elf, source_.DebugPlaces(mapping));
+  const std::vector<const symbolizer::ElfFile*> files = debug_.SymbolFilesOf(*object.elf);
+  symbols_ = symbolizer::SymbolTable::Read({.files = files});
 }
 
 void MappingJudge::JudgeGenerated(MappingDiagnosis& diagnosis) {
@@ -186,8 +188,26 @@ void MappingJudge::JudgeTable(const ObjectFile& object, const CodeRanges& code, 
   if (table_->debug_file == nullptr && diagnosis.mapping.is_file()) diagnosis.mend = DebugFileMend(object.build_id);
 }
 
+// Where files, lines and inlined functions are from, or why there are none.
+std::string MappingJudge::LinesFrom(const ObjectFile& object) const {
+  if (symbolizer::GoNames::Find(*object.elf).ok()) return "Go functions";
+  if (const symbolizer::ElfFile* info = debug_.InfoOf(*object.elf); info != nullptr) {
+    std::string text = info == &*object.elf ? ".debug_info" : fmt::format(".debug_info of {}", debug_.debug->path);
+    if (debug_.supplementary_miss != symbolizer::DebugMiss::kNone) {
+      text += fmt::format(", in part: the file of .gnu_debugaltlink: {}",
+                          symbolizer::DebugMissName(debug_.supplementary_miss));
+    }
+    return text;
+  }
+  std::string text = fmt::format("none: no debug information, and of a separate file: {}",
+                                 symbolizer::DebugMissName(debug_.debug_miss));
+  if (!debug_.passed_over.empty()) text += fmt::format(" ({})", debug_.passed_over);
+  return text;
+}
+
 void MappingJudge::JudgeNames(const ObjectFile& object, const CodeRanges& code, MappingDiagnosis& diagnosis) {
   NamesDiagnosis& names = diagnosis.names;
+  names.lines = LinesFrom(object);
   if (!symbols_.ok()) {
     names.health = Health::kLimited;
     names.sentence = Message(symbols_.status());
@@ -199,15 +219,22 @@ void MappingJudge::JudgeNames(const ObjectFile& object, const CodeRanges& code, 
     names.named_bytes += symbols_->NamedBytes(ElfAddress(begin), ElfAddress(end));
   }
   names.functions = symbols_->size();
-  const bool has_symtab = object.elf->FindSectionOfType(SHT_SYMTAB) != nullptr;
-  if (names.functions > 0) names.origin = has_symtab ? ".symtab" : ".dynsym";
+  bool has_symtab = object.elf->FindSectionOfType(SHT_SYMTAB) != nullptr;
+  names.origin = has_symtab ? ".symtab" : ".dynsym";
+  if (debug_.debug && debug_.debug->elf.FindSectionOfType(SHT_SYMTAB) != nullptr) {
+    names.origin = fmt::format(".symtab of {}", debug_.debug->path);
+    has_symtab = true;
+  } else if (debug_.mini) {
+    names.origin = ".gnu_debugdata";
+    has_symtab = true;
+  }
+  if (names.functions == 0) names.origin.clear();
   if (has_symtab && names.functions > 0) return;
   if (names.functions > 0 && names.named_bytes >= bytes / 100 * kNamedPercent) return;
   names.health = Health::kLimited;
   names.sentence = names.functions == 0 ? "stripped: the file names no function"
                                         : fmt::format("stripped: its exported functions have names, {} of the code",
                                                       Share(names.named_bytes, bytes));
-  if (object.elf->FindSection(".gnu_debugdata") != nullptr) names.sentence += " (.gnu_debugdata is not read)";
 }
 
 }  // namespace kiln::agent

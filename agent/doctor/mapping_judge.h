@@ -5,6 +5,8 @@
 #include <optional>
 
 #include "agent/doctor/process_diagnosis.h"
+#include "symbolizer/debug_files.h"
+#include "symbolizer/go/go_names.h"
 #include "symbolizer/symbol_table.h"
 
 namespace kiln::agent {
@@ -21,6 +23,7 @@ class MappingJudge {
   void JudgeUnreadable(const ObjectFile& object, MappingDiagnosis& diagnosis);
   void JudgeTable(const ObjectFile& object, const CodeRanges& code, MappingDiagnosis& diagnosis);
   void JudgeNames(const ObjectFile& object, const CodeRanges& code, MappingDiagnosis& diagnosis);
+  std::string LinesFrom(const ObjectFile& object) const;
   void ReadFile(const ObjectFile& object, const Mapping& mapping);
 
   const ProcessFacts& facts_;
@@ -30,6 +33,7 @@ class MappingJudge {
   // Of the last file.
   const ObjectFile* object_ = nullptr;
   StatusOr<TableSource> table_ = absl::UnknownError("none");
+  symbolizer::DebugFiles debug_;
   StatusOr<symbolizer::SymbolTable> symbols_ = absl::UnknownError("none");
 };
 

@@ -31,7 +31,9 @@ struct WalkDiagnosis {
 
 struct NamesDiagnosis {
   Health health = Health::kOk;  // never kFailed: a stack without names is whole
-  std::string origin{};         // ".symtab", ".dynsym", "perf map"; empty if there are no names
+  std::string origin{};  // ".symtab", ".symtab of <debug file>", ".dynsym", "perf map" …; empty if there are no names
+  std::string
+      lines{};  // where files, lines and inlined functions are from, or why there are none; "" for generated code
   uint64_t functions = 0;
   uint64_t named_bytes = 0;  // of WalkDiagnosis::coverage.code
   std::string sentence{};

@@ -27,14 +27,12 @@ namespace {
 // The symbols at `addresses`, of as few files as will do: this runs for each window's new addresses.
 StatusOr<SymbolTable> ReadSymbols(const ObjectFile& file, std::span<const uint64_t> addresses) {
   const symbolizer::ElfFile& elf = *file.elf;
-  std::vector<const symbolizer::ElfFile*> files{&elf};
-  std::optional<symbolizer::ElfFile> mini;
   symbolizer::DebugFiles debug;
   if (elf.FindSectionOfType(SHT_SYMTAB) == nullptr) {
     debug = symbolizer::FindDebugFiles(
         elf, {.path = file.path, .roots = {fmt::format("/proc/{}/root", file.seen_in.value), "/"}});
-    if (debug.debug) files.push_back(&debug.debug->elf);
   }
+  const std::vector<const symbolizer::ElfFile*> files = debug.SymbolFilesOf(elf);
   StatusOr<SymbolTable> symbols = SymbolTable::ReadFor({.files = files}, addresses);
   if (!symbols.ok()) return symbols;
   // Stubs are found by decoding them all.
@@ -72,15 +70,28 @@ void ObjectNames::Prepare(const ObjectFile& file, std::vector<uint64_t> addresse
   const auto doubles = std::ranges::unique(addresses);
   addresses.erase(doubles.begin(), doubles.end());
 
+  if (!is_not_go_) TakeFromGo(file, addresses);
+  if (addresses.empty()) return;
   const StatusOr<SymbolTable> symbols = ReadSymbols(file, addresses);
-  const StatusOr<GoNames> go = GoNames::Find(*file.elf);
-  const NameSources sources{.go = go.ok() ? &*go : nullptr,
-                            .lines = index_.get(),
+  const NameSources sources{.lines = index_.get(),
                             .symbols = symbols.ok() ? &*symbols : nullptr,
                             .symbols_miss = symbols.ok() ? Miss::kNone : symbolizer::MissFromStatus(symbols.status())};
   for (const uint64_t address : addresses) {
     addresses_[address] = Remember(symbolizer::NameCode(sources, ElfAddress(address)));
   }
+}
+
+// Names what Go's own table knows, and takes it out of `addresses`.
+void ObjectNames::TakeFromGo(const ObjectFile& file, std::vector<uint64_t>& addresses) {
+  const StatusOr<GoNames> go = GoNames::Find(*file.elf);
+  is_not_go_ = !go.ok();
+  if (is_not_go_) return;
+  std::erase_if(addresses, [&](uint64_t address) {
+    Naming naming = symbolizer::NameCode({.go = &*go}, ElfAddress(address));
+    if (naming.lines.empty()) return false;
+    addresses_[address] = Remember(std::move(naming));
+    return true;
+  });
 }
 
 ObjectNames::Known ObjectNames::Remember(Naming naming) {

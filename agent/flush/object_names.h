@@ -44,11 +44,13 @@ class ObjectNames {
   };
   static constexpr size_t kAddressBytes = sizeof(uint64_t) + sizeof(Known) + 1;
 
+  void TakeFromGo(const ObjectFile& file, std::vector<uint64_t>& addresses);
   Known Remember(symbolizer::Naming naming);
   uint32_t Intern(symbolizer::SourceLine line);
 
   symbolizer::Miss file_miss_ = symbolizer::Miss::kNone;  // why there can't be any name
   std::shared_ptr<const symbolizer::LineIndex> index_;
+  bool is_not_go_ = false;  // known once it was looked for
   absl::flat_hash_map<uint64_t, Known> addresses_;
   std::vector<uint32_t> places_;  // of all addresses, one after the other: indices in lines_
   std::deque<symbolizer::SourceLine> lines_;
