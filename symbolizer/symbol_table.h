@@ -56,7 +56,9 @@ class SymbolTable {
   static StatusOr<SymbolTable> Read(const SymbolSources& sources);
   static StatusOr<SymbolTable> Read(const ElfFile& elf);  // of this file alone, without stubs
   // The same for some addresses only, sorted and distinct: a table that says of these, and of no others, what the whole
-  // one would. Takes the memory that they need, not that of the file; reads the symbols twice, without sorting them.
+  // one would; but symbols whose names are damaged, which have no place in the whole one, count here until their names
+  // are read, so that others near them may be missing. Takes the memory that they need, not that of the file; reads the
+  // symbols twice, without sorting them.
   static StatusOr<SymbolTable> ReadFor(const SymbolSources& sources, std::span<const uint64_t> addresses);
   static StatusOr<SymbolTable> ReadFor(const ElfFile& elf, std::span<const uint64_t> addresses);
 
