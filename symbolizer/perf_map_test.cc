@@ -4,8 +4,10 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <fstream>
 #include <string>
+#include <thread>
 
 #include "base/file.h"
 #include "symbolizer/string_table.h"
@@ -147,6 +149,35 @@ TEST(PerfMapTest, AFileThatIsWrittenAnewIsReadFromItsBegin) {
   changing.Resize(0);
   ASSERT_TRUE(map.Update(file).ok());
   EXPECT_EQ(map.size(), 0u);
+}
+
+TEST(PerfMapTest, BearsAFileThatChangesWhileItIsRead) {
+  ChangingFile changing;
+  changing.Append("1000 10 foo\n");
+  const File file = changing.Open();
+  std::atomic<bool> done = false;
+  std::thread writer([&] {
+    std::string lines;
+    for (int i = 0; i < 20'000; ++i) lines += fmt::format("{:x}0 10 f{}\n", i + 0x1000, i);
+    for (int i = 0; i < 50; ++i) {
+      changing.Rewrite(lines);
+      changing.Append(lines);
+      changing.Resize(lines.size() / 3);
+      changing.Resize(3 * lines.size());
+    }
+    changing.Rewrite("1000 10 last\n");
+    done = true;
+  });
+  PerfMap map;
+  size_t rounds = 0;
+  for (; !done; ++rounds) {
+    const Status status = map.Update(file);
+    EXPECT_TRUE(status.ok() || absl::IsDataLoss(status)) << status;
+  }
+  writer.join();
+  EXPECT_TRUE(map.Update(file).ok());
+  EXPECT_EQ(NameAt(map, 0x1000), "last");
+  EXPECT_EQ(map.size(), 1u) << rounds;
 }
 
 TEST(PerfMapTest, AFileOfSomethingElseIsGivenUpSoon) {

@@ -196,6 +196,10 @@ void ProfileSource::OnWindow(const Window& window, Namer& namer) {
   const profile::Profile profile = MakeProfile(
       window, namer, {.thread_id = thread_id_, .thread_name = thread_name_, .texts = {}, .numbers = window.losses},
       naming);
+  {
+    const std::lock_guard lock(mutex_);
+    naming_notes_ = namer.notes();
+  }
   HandOver(profile);
 }
 
@@ -270,6 +274,11 @@ uint64_t ProfileSource::bpf_ns() const { return status().counters[KILN_COUNTER_R
 std::vector<ProcessRow> ProfileSource::Processes() const {
   const std::lock_guard lock(mutex_);
   return processes_;
+}
+
+std::vector<std::string> ProfileSource::naming_notes() const {
+  const std::lock_guard lock(mutex_);
+  return naming_notes_;
 }
 
 double ProfileSource::last_complete_share() const {

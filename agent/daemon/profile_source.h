@@ -58,6 +58,8 @@ class ProfileSource {
   // Time in the kernel on behalf of the samples of all sessions so far.
   uint64_t bpf_ns() const;
   const std::vector<std::string>& notes() const { return notes_; }
+  // What kept names away in the last window (Namer::notes).
+  std::vector<std::string> naming_notes() const;
 
  private:
   ProfileSource(Options options, pipeline::Consumer& consumer, MetricRegistry& metrics);
@@ -87,11 +89,12 @@ class ProfileSource {
   std::unique_ptr<WindowWorker> worker_;
 
   mutable std::mutex mutex_;
-  std::unique_ptr<Session> session_;      // replaced under mutex_
-  SessionStatus before_;                  // sums of the sessions that have ended; under mutex_
-  std::vector<ProcessRow> processes_;     // under mutex_
-  std::shared_ptr<LineIndexes> indexes_;  // replaced under mutex_
-  double complete_share_ = 0;             // under mutex_
+  std::unique_ptr<Session> session_;       // replaced under mutex_
+  SessionStatus before_;                   // sums of the sessions that have ended; under mutex_
+  std::vector<ProcessRow> processes_;      // under mutex_
+  std::shared_ptr<LineIndexes> indexes_;   // replaced under mutex_
+  double complete_share_ = 0;              // under mutex_
+  std::vector<std::string> naming_notes_;  // under mutex_
   std::atomic<bool> thread_name_;
   std::atomic<bool> thread_id_;
   std::vector<MetricRegistry::Registration> registrations_;

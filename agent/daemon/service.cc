@@ -293,6 +293,11 @@ void Service::Tick() {
   heartbeat_.Touch(MonotonicNs());
   exports_.Tick();
   log_.ReportSuppressed();
+  if (source_ != nullptr) {
+    for (const std::string& note : source_->naming_notes()) {
+      if (told_notes_.insert(note).second) log_.Warn("naming", note);
+    }
+  }
   Govern();
 }
 

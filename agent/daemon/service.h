@@ -5,6 +5,7 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -91,6 +92,7 @@ class Service : public StatusSource {
   std::unique_ptr<HttpServer> server_;
   bool stopped_ = false;
   uint64_t next_resources_ns_ = 0;
+  std::set<std::string> told_notes_;  // ProfileSource::naming_notes that are in the log
   std::atomic<Pages*> served_pages_ = nullptr;
 
   std::mutex mutex_;  // of what the pages read too:

@@ -30,6 +30,7 @@ AgentSummary Service::Summary() {
   sampling.samples = status.samples;
   sampling.lost_samples = status.lost + static_cast<int64_t>(status.decode.malformed + status.decode.unknown_identity);
   sampling.complete_share = source_->last_complete_share();
+  for (std::string& note : source_->naming_notes()) summary.warnings.push_back(std::move(note));
   return summary;
 }
 

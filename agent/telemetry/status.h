@@ -112,7 +112,7 @@ struct AgentSummary {
   SamplingStatus sampling;
   std::vector<ExporterStatus> exporters;
   ReloadStatus reload;
-  std::vector<std::string> warnings;  // of the start: missing capabilities and the like
+  std::vector<std::string> warnings;  // missing capabilities, hidden kernel symbols and the like
 };
 
 // Who answers for the pages. Thread-safe: called on the server's thread while the agent works. Each call gives a state

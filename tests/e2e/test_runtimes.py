@@ -179,5 +179,51 @@ class UnusableMapTest(harness.KilnTest):
                 self.assertIn(reason, self.record_with(make))
 
 
+class HostileNamesTest(harness.KilnTest):
+    """Names with control characters, escape sequences, invalid UTF-8 and markup reach no terminal, no line of folded
+    stacks and no page as they are."""
+
+    NAME = b"evil\x1b[31m\x1b]0;owned\x07\x08\r\x7f\xff\xc2\x9b2J\xe2\x80\xaeeman</script><b>&;bold"
+
+    def assert_harmless(self, data, what):
+        text = data.decode("utf-8")  # an error if it is none
+        found = [hex(ord(c)) for c in text if (ord(c) < 0x20 and c not in "\n\t") or 0x7F <= ord(c) < 0xA0 or c == "\u202e"]
+        self.assertEqual(found, [], what)
+
+    def run_bytes(self, *words):
+        done = subprocess.run([harness.kiln(), *map(str, words)], cwd=self.folder, capture_output=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout + done.stderr
+
+    def test_they_are_harmless_everywhere(self):
+        load = self.load("jit", 120)
+        path = pathlib.Path(f"/tmp/perf-{load.pid}.map")
+        self.addCleanup(path.unlink)
+        harness.wait_until(lambda: path.exists() and path.read_bytes().endswith(b"\n"), "the perf map is written")
+        start, size, _ = path.read_bytes().split(b" ", 2)
+        path.write_bytes(b" ".join((start, size, self.NAME)) + b"\n")
+        outputs = ("out.pb.gz", "out.folded", "out.html", "out.speedscope.json")
+        words = [word for output in outputs for word in ("-o", output)]
+        said = {"record": self.run_bytes("record", "-F", harness.HZ, "-d", 2, *words, "-p", load.pid)}
+        said["report"] = self.run_bytes("report", "out.pb.gz")
+        said["report --tree"] = self.run_bytes("report", "out.pb.gz", "--tree")
+        said["report of folded stacks"] = self.run_bytes("report", "out.folded")
+        said["top --once"] = self.run_bytes("top", "--once", "-d", 1, "-p", load.pid)
+        said["doctor"] = self.run_bytes("doctor", "-p", load.pid)
+        self.run_bytes("convert", "out.pb.gz", "converted.folded")
+        self.run_bytes("convert", "out.pb.gz", "converted.html")
+        for name in (*outputs[1:], "converted.folded", "converted.html"):
+            said[name] = (self.folder / name).read_bytes()
+        for what, data in said.items():
+            with self.subTest(what):
+                self.assert_harmless(data, what)
+                self.assertIn(b"perf map" if what == "doctor" else b"evil", data)
+        for page in ("out.html", "converted.html"):
+            self.assertNotIn(b"</script><b>", said[page])
+        stacks = folded.parse(said["out.folded"].decode())
+        evil = [frames for frames, _ in stacks if any("evil" in frame for frame in frames)]
+        self.assertTrue(evil and all("bold" in frame for frames in evil for frame in frames if "evil" in frame), evil)
+
+
 if __name__ == "__main__":
     unittest.main()
