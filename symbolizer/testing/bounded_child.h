@@ -3,6 +3,7 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <malloc.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -46,6 +47,9 @@ inline std::string InBoundedChild(uint64_t bytes, const std::function<std::strin
   if (child == 0) {
     ::close(ends[0]);
     if (kMemoryIsBounded) {
+      // What earlier tests have left free in the heap would not count.
+      (void)::mallopt(M_MMAP_THRESHOLD, 128 * 1024);
+      (void)::malloc_trim(0);
       const rlimit limit{.rlim_cur = DataBytes() + bytes, .rlim_max = RLIM_INFINITY};
       (void)::setrlimit(RLIMIT_DATA, &limit);
     }
