@@ -2,14 +2,16 @@
 """What naming addresses costs, kiln beside addr2line and llvm-symbolizer: see scripts/bench --names.
 
 The others are given N addresses, then 2 N: the difference is what N addresses cost once the program runs and has read
-what it needs first. Rounds take turns; the least of each is taken, since other work on the machine only adds."""
+what it needs first. Time is that of the processor; the least of some rounds counts, since other work on the machine only
+adds."""
 
 import argparse
+import dataclasses
 import json
 import os
 import subprocess
 import sys
-import time
+import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "names"))
 import binaries  # noqa: E402
@@ -18,30 +20,42 @@ import oracles  # noqa: E402
 BUDGETS = "budgets: warm <= 500 ns, addr2line >= 20 x, llvm-symbolizer >= 50 x, index <= 20 ms per MB of debug information"
 
 
+@dataclasses.dataclass
+class Subject:
+    name: str
+    exe: str
+    counts: dict  # addresses for each program
+    root: str = ""  # where the debug file of exe is found
+    debug: str = ""
+
+
 def debug_bytes(file):
     """Of all sections of debug information, as they are in memory."""
-    out = subprocess.run(["readelf", "-SW", "-t", file], capture_output=True, text=True).stdout
-    total, name = 0, ""
+    out = subprocess.run(["readelf", "-SWt", file], capture_output=True, text=True).stdout
+    sizes, name = {}, ""
     for line in out.splitlines():
         words = line.split()
-        if line.startswith("  [") and len(words) >= 2:
+        if line.startswith("  ["):
             name = line.split("]", 1)[1].strip()
-        elif name.startswith((".debug_", ".zdebug_")) and len(words) >= 4 and words[0] in ("PROGBITS", "MIPS_DWARF"):
-            total += int(words[3], 16)
-            size_of = name
-        elif name.startswith(".debug_") and line.strip().startswith(("ZLIB", "ZSTD")):
-            total += int(words[1].rstrip(","), 16)
-            name = size_of
-    return total
+        elif name.startswith((".debug_", ".zdebug_")) and words:
+            if words[0] == "PROGBITS":
+                sizes[name] = int(words[3], 16)
+            elif words[0] in ("ZLIB,", "ZSTD,"):
+                sizes[name] = int(words[1].rstrip(","), 16)
+    return sum(sizes.values())
 
 
 def seconds(command, addresses):
-    text = "".join(f"{address:#x}\n" for address in addresses).encode()
-    begin = time.perf_counter()
-    done = subprocess.run(command, input=text, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    if done.returncode != 0:
-        raise RuntimeError(f"{command[0]} ended with {done.returncode}")
-    return time.perf_counter() - begin
+    """Processor time of one run."""
+    with tempfile.TemporaryFile() as text:
+        text.write("".join(f"{address:#x}\n" for address in addresses).encode())
+        text.seek(0)
+        process = subprocess.Popen(command, stdin=text, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
+        raise RuntimeError(f"{command[0]} ended with {process.returncode}")
+    return usage.ru_utime + usage.ru_stime
 
 
 def per_address(command, file, count, rounds):
@@ -56,21 +70,24 @@ def per_address(command, file, count, rounds):
     return max(spent, 0) * 1e9 / (len(more) - len(some)), min(of_some)
 
 
-def measure(options, name, file, counts):
+def measure(options, subject):
     lookup = os.path.join(options.build, "tests/bench/name_lookup")
-    addresses = oracles.random_addresses(file, counts["kiln"], "kiln")
+    addresses = oracles.random_addresses(subject.exe, subject.counts["kiln"], "kiln")
     text = "".join(f"{address:#x}\n" for address in addresses)
-    library = json.loads(subprocess.run([lookup, file], input=text, capture_output=True, text=True, check=True).stdout)
-    size = debug_bytes(file) / 1e6
-    result = {"name": name, "debug_mb": size, "library": library, "index_ms_per_mb": library["open_ms"] / max(size, 1e-9), "programs": {}}
+    command = [lookup, subject.exe, *([subject.root] if subject.root else [])]
+    library = json.loads(subprocess.run(command, input=text, capture_output=True, text=True, check=True).stdout)
+    debug = subject.debug or subject.exe
+    size = debug_bytes(debug) / 1e6
+    result = {"name": subject.name, "debug_mb": size, "library": library, "index_ms_per_mb": library["open_ms"] / max(size, 1e-9), "programs": {}}
+    inside = ["--root", subject.root, "-e", "/" + os.path.relpath(subject.exe, subject.root)] if subject.root else ["-e", subject.exe]
     commands = {
-        "kiln symbolize": [os.path.join(options.build, "kiln"), "symbolize", "-e", file],
-        "addr2line -f -i": ["addr2line", "-f", "-i", "-e", file],
-        "llvm-symbolizer": ["llvm-symbolizer-16", "--inlining", "-e", file],
+        "kiln symbolize": [os.path.join(options.build, "kiln"), "symbolize", *inside],
+        "addr2line -f -i": ["addr2line", "-f", "-i", "-e", debug],
+        "llvm-symbolizer": ["llvm-symbolizer-16", "--inlining", "-e", debug],
     }
     for program, command in commands.items():
-        count = counts[program.split()[0]]
-        ns, start = per_address(command, file, count, options.rounds)
+        count = subject.counts[program.split()[0]]
+        ns, start = per_address(command, subject.exe, count, options.rounds)
         result["programs"][program] = {"ns": ns, "addresses": count, "first_s": start}
     return result
 
@@ -96,18 +113,26 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--quick", action="store_true")
     options = parser.parse_args()
-    files = [("kiln", os.path.abspath(os.path.join(options.build, "kiln")), {"kiln": 200000, "addr2line": 300, "llvm-symbolizer": 20000})]
+    subjects = [Subject("kiln", os.path.abspath(os.path.join(options.build, "kiln")), {"kiln": 200000, "addr2line": 300, "llvm-symbolizer": 20000})]
     if not options.quick:
         builder = binaries.Builder(options.work, quick=False)
         binaries.add_kernel(builder)
         for binary in builder.binaries:
             if binary.name == "kernel_vmlinux":
-                files.append(("vmlinux of " + binaries.KERNEL, binary.exe, {"kiln": 200000, "addr2line": 200, "llvm-symbolizer": 5000}))
+                subjects.append(Subject(f"vmlinux of {binaries.KERNEL}", binary.exe, {"kiln": 200000, "addr2line": 200, "llvm-symbolizer": 5000}))
+        try:
+            root = binaries.unpack(builder, "ceph-osd", "ceph-osd-dbg")
+            exe = os.path.join(root, "usr/bin/ceph-osd")
+            digits = binaries.build_id(exe)
+            debug = os.path.join(root, "usr/lib/debug/.build-id", digits[:2], digits[2:] + ".debug")
+            subjects.append(Subject("ceph-osd of Debian, debug file compressed", exe, {"kiln": 200000, "addr2line": 20, "llvm-symbolizer": 50000}, root, debug))
+        except subprocess.CalledProcessError as problem:
+            builder.left_out.append(f"ceph-osd: {problem}")
         for problem in builder.left_out:
             print(f"left out: {problem}")
     results = []
-    for name, file, counts in files:
-        results.append(measure(options, name, file, counts))
+    for subject in subjects:
+        results.append(measure(options, subject))
         show(results[-1])
         sys.stdout.flush()
     print(f"\n{BUDGETS}")

@@ -12,7 +12,7 @@ import classes
 import oracles
 
 # llvm-dwarfdump takes so long on large files that only some addresses are shown to it.
-RAW_LIMIT_SMALL = 400
+RAW_LIMIT_SMALL = 250
 RAW_LIMIT_LARGE = 12
 LARGE_BYTES = 12 << 20
 SHOWN = 5  # unexplained addresses per binary
