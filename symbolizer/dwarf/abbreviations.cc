@@ -11,6 +11,12 @@ namespace {
 
 // Tables that are kept; beyond, all are forgotten. One has some 10 KiB.
 constexpr size_t kMaxKeptTables = 256;
+// Of the kept ones together, some 64 MiB: tables of a hostile file may overlap, each as long as the section.
+constexpr size_t kMaxKeptMembers = 4 << 20;
+// Of one table; beyond, it ends. The largest ones, shared by dwz, have some 100 000.
+constexpr size_t kMaxMembers = 2 << 20;
+// Of one abbreviation. Compilers reach some twenty; ones of no bytes would cost time for nothing in each entry.
+constexpr uint32_t kMaxAttributes = 256;
 
 // Bytes of a value; nullopt if that depends on the value.
 std::optional<uint32_t> FixedSize(uint16_t form, const Encoding& encoding) {
@@ -90,6 +96,10 @@ AbbreviationTable AbbreviationTable::Parse(Bytes section, uint64_t offset, const
                               .fixed = true,
                               .first_attribute = static_cast<uint32_t>(table.attributes_.size())};
     while (!cursor.failed()) {
+      if (abbreviation.attributes >= kMaxAttributes) {
+        cursor.Fail();
+        break;
+      }
       const auto name = static_cast<uint16_t>(cursor.Uleb());
       const auto form = static_cast<uint16_t>(cursor.Uleb());
       const int64_t implicit = form == kFormImplicitConst ? cursor.Sleb() : 0;
@@ -100,7 +110,7 @@ AbbreviationTable AbbreviationTable::Parse(Bytes section, uint64_t offset, const
       abbreviation.fixed_bytes += size.value_or(0);
       ++abbreviation.attributes;
     }
-    if (cursor.failed()) break;
+    if (cursor.failed() || table.members() >= kMaxMembers) break;
     if (code == table.dense_.size() + 1 && table.sparse_.empty()) {
       table.dense_.push_back(abbreviation);
     } else {
@@ -113,8 +123,12 @@ AbbreviationTable AbbreviationTable::Parse(Bytes section, uint64_t offset, const
 std::shared_ptr<const AbbreviationTable> AbbreviationCache::At(uint64_t offset, const Encoding& encoding) {
   const Key key{.offset = offset, .encoding = encoding};
   if (const auto found = tables_.find(key); found != tables_.end()) return found->second;
-  if (tables_.size() >= kMaxKeptTables) tables_.clear();
   auto table = std::make_shared<const AbbreviationTable>(AbbreviationTable::Parse(section_, offset, encoding));
+  if (tables_.size() >= kMaxKeptTables || members_ + table->members() > kMaxKeptMembers) {
+    tables_.clear();
+    members_ = 0;
+  }
+  members_ += table->members();
   tables_.emplace(key, table);
   return table;
 }

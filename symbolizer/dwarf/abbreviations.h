@@ -59,6 +59,8 @@ class AbbreviationTable {
     if (abbreviation.fixed) return cursor.Skip(abbreviation.fixed_bytes);
     for (const AttributeForm& attribute : AttributesOf(abbreviation)) SkipForm(cursor, attribute.form, encoding);
   }
+  // What the table's memory grows with: abbreviations and attributes.
+  size_t members() const { return dense_.size() + sparse_.size() + attributes_.size(); }
 
  private:
   std::vector<Abbreviation> dense_;  // code - 1
@@ -85,6 +87,7 @@ class AbbreviationCache {
   };
   Bytes section_;
   absl::flat_hash_map<Key, std::shared_ptr<const AbbreviationTable>> tables_;
+  size_t members_ = 0;  // of all of them
 };
 
 }  // namespace kiln::symbolizer::dwarf

@@ -139,10 +139,15 @@ class Cursor {
   bool failed_ = false;
 };
 
+// Of one text of a string section; longer ones count as none. Entries of a hostile file may all refer to one text that
+// is as long as the section.
+inline constexpr uint64_t kMaxStringBytes = 64 << 10;
+
 // The NUL-terminated text at `offset`; "" if it is not there.
 inline std::string_view StringAt(Bytes section, uint64_t offset) {
   if (offset >= section.size()) return {};
-  return Cursor(section, offset).String();
+  const uint64_t left = section.size() - offset;
+  return Cursor(section.subspan(offset, left < kMaxStringBytes ? left : kMaxStringBytes)).String();
 }
 
 // section[offset, offset + size); empty if that is not all there.

@@ -105,7 +105,8 @@ std::string_view InfoFile::ScopeOf(const OpenUnit& unit, uint64_t entry) {
 FunctionName InfoFile::NameOf(const OpenUnit& first, uint64_t entry) {
   FunctionName name;
   InfoFile* file = this;
-  const OpenUnit* unit = &first;
+  // Inlined functions of link time optimisation, and of dwz, are mostly those of other units.
+  const OpenUnit* unit = first.view.header.Contains(entry) ? &first : UnitAt(entry);
   std::string_view scope;
   for (int i = 0; i < kMaxSteps && unit != nullptr; ++i) {
     const Step step = ReadStep(*unit, entry);

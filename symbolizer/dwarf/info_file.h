@@ -42,7 +42,7 @@ class InfoFile {
   const std::vector<UnitHeader>& units() const { return units_; }
   // `addr_base` and `gnu_ranges_base`: of the skeleton, for split units.
   OpenUnit Open(const UnitHeader& header, uint64_t addr_base = 0, uint64_t gnu_ranges_base = 0);
-  // Of the function with its entry at `entry` of `unit`, one of this file.
+  // Of the function with its entry at `entry`: of `unit`, one of this file, or of another unit that `unit` refers to.
   FunctionName NameOf(const OpenUnit& unit, uint64_t entry);
 
  private:

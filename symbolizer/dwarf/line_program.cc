@@ -145,7 +145,10 @@ void LineTable::Run(Cursor& cursor) {
     switch (opcode) {
       case kLnsExtended: {
         const uint64_t length = cursor.Uleb();
-        if (length == 0 || length > cursor.remaining()) return void(damaged_ = true);
+        if (length == 0 || length > cursor.remaining()) {
+          cursor.Fail();
+          break;
+        }
         const uint64_t next = cursor.position() + length;
         switch (cursor.U8()) {
           case kLneEndSequence:

@@ -74,6 +74,7 @@ Status ApplyRelocations(const ElfFile& elf, const ElfFile::Section& section, std
       const uint64_t value = ValueOf(elf, symbols[symbol]) + static_cast<uint64_t>(relocation.r_addend);
       std::memcpy(bytes.data() + relocation.r_offset, &value, width);
     }
+    break;
   }
   return absl::OkStatus();
 }

@@ -105,7 +105,9 @@ StatusOr<Bytes> SectionLoader::LoadSection(const ElfFile& elf, const ElfFile::Se
   const uint64_t left = options.limit_bytes - std::min(options.limit_bytes, bytes_);
   KILN_ASSIGN_OR_RETURN(std::vector<std::byte> bytes, elf.ReadSection(section, left));
   if (elf.relocatable()) KILN_RETURN_IF_ERROR(ApplyRelocations(elf, section, bytes));
-  if (options.map && !options.scratch_folder.empty()) return MoveToScratch(std::move(bytes), options.scratch_folder);
+  // Nothing can't be mapped.
+  if (options.map && !options.scratch_folder.empty() && !bytes.empty())
+    return MoveToScratch(std::move(bytes), options.scratch_folder);
   read_.push_back(std::make_unique<std::vector<std::byte>>(std::move(bytes)));
   return Bytes(*read_.back());
 }
