@@ -16,8 +16,8 @@ CLASSES = {
     "alias": "Several symbols name the address. kiln chooses by the fixed rule of symbolizer/symbol_table.h.",
     "qualified name": "DWARF has no linkage name (gcc leaves those of local functions out). The other program prints "
     "DW_AT_name alone; kiln puts the namespaces and classes before it that the function is declared in.",
-    "symbol of a function without linkage name": "The same, for a function with code of its own: the other program "
-    "prints the symbol of one of its parts or copies. Demangled it names what kiln names.",
+    "symbol of a function without linkage name": "The same, for a function with code of its own: one program "
+    "prints its symbol, or that of a part or copy, the other the name in DWARF. Demangled they are the same.",
     "file of a symbol": "No line table covers the address. The other program prints the name of the STT_FILE symbol that "
     "stands before the symbol, with line 0 or ?: it is no path, and often that of another unit.",
     "beyond the symbol": "No function of DWARF and no symbol's size covers the address (PLT, padding). The other program "
@@ -59,12 +59,13 @@ def base(path):
 class Case:
     """One address: what each says, and what decides between them."""
 
-    def __init__(self, address, kiln, others, symbols, raw, stubs):
+    def __init__(self, address, kiln, others, symbols, raw, stubs, ifuncs):
         self.address = address
         self.kiln = kiln
         self.others = others  # {"addr2line": frames, "llvm": frames}
         self.symbols = symbols  # names at the address
         self.stubs = stubs  # of the PLT: {start: name}
+        self.ifuncs = ifuncs  # names
         self._raw = raw
         self._raw_answer = None
 
@@ -97,7 +98,7 @@ class Case:
 
 def same_name(kiln, other):
     a, b = plain(kiln), plain(other)
-    return a == b or (b != "" and a.endswith("::" + b))
+    return a == b or (b != "" and a.endswith("::" + b)) or (not b.startswith(("_Z", "_R")) and is_symbol_of(a, b))
 
 
 @functools.lru_cache(maxsize=None)
@@ -109,6 +110,8 @@ def is_symbol_of(symbol, kiln):
     """Whether kiln's name, of DWARF alone, is what `symbol` means. Of the names the last part alone is compared: compilers
     and demanglers write template arguments and lambdas differently."""
     if not symbol.startswith(("_Z", "_R")):
+        return False
+    if not kiln:
         return False
     if "operator" in kiln:
         return "operator" in demangled(symbol)
@@ -139,7 +142,9 @@ def explain(case, who):
     if len(kiln) == 1 and kiln[0].name.endswith("@plt"):
         # Stubs are 8 or 16 bytes long, and aligned so.
         stub = case.stubs.get(case.address & ~15) or case.stubs.get(case.address & ~7)
-        return {"PLT stub"} if stub == kiln[0].name else None
+        # objdump names none of static programs: the function that such a stub calls is chosen at the start.
+        chosen = stub is None and kiln[0].name.removesuffix("@plt") in case.ifuncs
+        return {"PLT stub"} if stub == kiln[0].name or chosen else None
     if not kiln or not other:
         return _explain_missing(case, who, symbols)
     if len(kiln) != len(other):
@@ -189,7 +194,7 @@ def _explain_name(case, who, i, symbols):
     if plain(kiln) == plain(other):
         return "clone suffix"
     if same_name(kiln, other):
-        return "qualified name"
+        return "symbol of a function without linkage name" if kiln.startswith(("_Z", "_R")) else "qualified name"
     is_last = i == len(case.kiln) - 1
     if is_last and plain(other) in symbols and is_symbol_of(other, kiln):
         return "symbol of a function without linkage name"

@@ -58,7 +58,7 @@ def compare(kiln, binary, count, seed):
     stubs = oracles.plt_stubs(binary.exe)
     for i, address in enumerate(addresses):
         of_others = {who: of[i] for who, of in others.items()}
-        case = classes.Case(address, answers[i], of_others, symbols.at(address) if not binary.section else set(), raw, stubs)
+        case = classes.Case(address, answers[i], of_others, symbols.at(address) if not binary.section else set(), raw, stubs, symbols.ifuncs)
         agrees = {who: of_others[who] == answers[i] for who in others}
         report.agree.update(who for who, good in agrees.items() if good)
         report.agree_all += all(agrees.values())

@@ -168,6 +168,7 @@ class Symbols:
 
     def __init__(self, *files):
         self.functions = []  # (start, end, name)
+        self.ifuncs = set()  # names
         self.sections = code_sections(files[0])
         for file in files:
             out = subprocess.run(["readelf", "-sW", file], capture_output=True, text=True, errors="surrogateescape").stdout
@@ -176,6 +177,8 @@ class Symbols:
                 if not found or found.group(3) in ("SECTION", "FILE", "OBJECT", "TLS") or found.group(4) in ("UND", "ABS"):
                     continue
                 start, size = int(found.group(1), 16), int(found.group(2), 0)
+                if found.group(3) == "IFUNC":
+                    self.ifuncs.add(found.group(5).split("@")[0])
                 self.functions.append((start, start + size, found.group(5).split("@")[0]))
         self.functions.sort()
         self.starts = [start for start, _, _ in self.functions]
