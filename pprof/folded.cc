@@ -20,9 +20,12 @@ constexpr std::string_view kKernelSuffix = "_[k]";
 
 void AppendFrame(std::string_view name, std::string& line) {
   if (!line.empty()) line += ';';
-  for (const char c : name) {
-    const bool control = static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
-    line += c == ';' ? ':' : control ? ' ' : c;
+  for (size_t i = 0; i < name.size(); ++i) {
+    const auto byte = [&](size_t at) { return at < name.size() ? static_cast<unsigned char>(name[at]) : 0; };
+    const bool is_c1 = byte(i) == 0xc2 && byte(i + 1) >= 0x80 && byte(i + 1) < 0xa0;  // U+0080 to U+009F in UTF-8
+    const bool control = byte(i) < 0x20 || byte(i) == 0x7f || is_c1;
+    line += name[i] == ';' ? ':' : control ? ' ' : name[i];
+    if (is_c1) ++i;
   }
 }
 

@@ -45,6 +45,15 @@ TEST(Folded, ReadsStacksRootFirst) {
             "      F3 \"alone\": 1\n");
 }
 
+TEST(Folded, ControlCharactersBecomeBlanks) {
+  const auto profile = DecodeFolded(
+      "a\x1b[31m\r\x7f;\xc2\x9b"
+      "2J\xc3\x9b\xc2\xa0\xc2 1\n");
+  ASSERT_TRUE(profile.ok());
+  EXPECT_EQ(EncodeFolded(*profile).find_first_of("\x1b\r\x7f"), std::string::npos);
+  EXPECT_THAT(EncodeFolded(*profile), testing::StartsWith("a [31m  ; 2J\xc3\x9b\xc2\xa0"));
+}
+
 TEST(Folded, SumsSaturate) {
   const auto profile = DecodeFolded("a 9223372036854775807\na 9223372036854775807\n");
   ASSERT_TRUE(profile.ok());
