@@ -198,5 +198,14 @@ TEST(LineProgramTest, EndsATableOfFilesThatTakeNoBytes) {
   EXPECT_TRUE(Read(program.bytes()).damaged());
 }
 
+TEST(LineProgramTest, TakesAddressesOfNoSizeInItsHeader) {
+  ByteWriter header;
+  header.U8(1).U8(1).U8(1).U8(static_cast<uint64_t>(-5)).U8(14).U8(1);
+  header.U8(1).Uleb(kLnctPath).Uleb(kFormAddrx).Uleb(1).Uleb(0).U8(0).Uleb(0);
+  ByteWriter program;
+  program.U32(2 + 2 + 4 + header.size()).U16(5).U8(0).U8(0).U32(header.size()).Raw(header.bytes());
+  EXPECT_FALSE(Read(program.bytes()).damaged());
+}
+
 }  // namespace
 }  // namespace kiln::symbolizer::dwarf

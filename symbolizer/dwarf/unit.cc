@@ -82,6 +82,8 @@ const UnitHeader* FindUnit(const std::vector<UnitHeader>& units, uint64_t offset
 
 std::optional<uint64_t> AddressAt(const UnitView& unit, uint64_t index) {
   const uint64_t width = unit.header.encoding.address_size;
+  // Line programs have a size of their own, which may be anything.
+  if (width == 0) return std::nullopt;
   if (unit.bases.addr > unit.addresses.size() || index >= (unit.addresses.size() - unit.bases.addr) / width) {
     return std::nullopt;
   }

@@ -138,7 +138,7 @@ uint32_t LineIndexWriter::AddNode(const LineIndexNode& node) {
   return static_cast<uint32_t>(node_count_++);
 }
 
-void LineIndexWriter::AddPiece(std::span<const LineInterval> intervals, uint64_t end) {
+void LineIndexWriter::AddPiece(std::span<const LineInterval> intervals, uint64_t end, bool has_function) {
   if (intervals.empty() || end <= intervals.front().start) return;
   // Longer pieces are no code, or 32-bit offsets would not reach.
   if (interval_count_ + intervals.size() > kMaxLineIntervals || end - intervals.front().start > kMaxAreaBytes) {
@@ -150,7 +150,7 @@ void LineIndexWriter::AddPiece(std::span<const LineInterval> intervals, uint64_t
                      .end = end,
                      .first_record = interval_count_,
                      .records = static_cast<uint32_t>(intervals.size()),
-                     .has_function = intervals.front().node != kNoNode});
+                     .has_function = has_function});
   for (const LineInterval& interval : intervals) {
     records_.Append(Record{.offset = static_cast<uint32_t>(interval.start - start),
                            .node = interval.node,

@@ -45,7 +45,7 @@ class LineIndexWriter {
   // A piece of code from the first interval's start to `end`, without gaps: each interval ends where the next one
   // starts. Where pieces overlap, the one that starts first counts; of those that start together the one with
   // functions, then the one that was added first.
-  void AddPiece(std::span<const LineInterval> intervals, uint64_t end);
+  void AddPiece(std::span<const LineInterval> intervals, uint64_t end, bool has_function);
 
   // Counts of the making, copied into the header.
   struct Facts {

@@ -100,6 +100,7 @@ void UnitFlattener::Emit(uint64_t start, uint64_t end, uint32_t scope, const Lin
   const uint32_t line = row == nullptr ? 0 : row->line;
   const uint16_t column = row == nullptr ? 0 : row->column;
   piece_end_ = end;
+  piece_has_function_ = piece_has_function_ || scope != kNoScope;
   if (!piece_.empty()) {
     const LineInterval& last = piece_.back();
     if (last.node == node && last.line == line && last.column == column) return;
@@ -108,8 +109,9 @@ void UnitFlattener::Emit(uint64_t start, uint64_t end, uint32_t scope, const Lin
 }
 
 void UnitFlattener::EndPiece() {
-  writer_.AddPiece(piece_, piece_end_);
+  writer_.AddPiece(piece_, piece_end_, piece_has_function_);
   piece_.clear();
+  piece_has_function_ = false;
 }
 
 uint32_t UnitFlattener::NodeOf(uint32_t scope, uint32_t file) {

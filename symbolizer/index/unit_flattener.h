@@ -69,6 +69,7 @@ class UnitFlattener {
   absl::flat_hash_map<uint64_t, uint32_t> files_;
   std::vector<LineInterval> piece_;
   uint64_t piece_end_ = 0;
+  bool piece_has_function_ = false;  // else lines alone, as units of dwz repeat them
   uint32_t dropped_ranges_ = 0;
 };
 
