@@ -49,7 +49,7 @@ struct LineIndexHeader {
   uint32_t units;
   uint32_t damaged_units;   // read in part
   uint32_t missing_units;   // split units whose file was not found
-  uint32_t dropped_ranges;  // of functions that the linker threw away
+  uint32_t dropped_ranges;  // of functions that the linker threw away, or that are no code
 };
 static_assert(sizeof(LineIndexHeader) == 104);
 

@@ -140,8 +140,12 @@ uint32_t LineIndexWriter::AddNode(const LineIndexNode& node) {
 
 void LineIndexWriter::AddPiece(std::span<const LineInterval> intervals, uint64_t end, bool has_function) {
   if (intervals.empty() || end <= intervals.front().start) return;
-  // Longer pieces are no code, or 32-bit offsets would not reach.
-  if (interval_count_ + intervals.size() > kMaxLineIntervals || end - intervals.front().start > kMaxAreaBytes) {
+  // Longer pieces are no code, and 32-bit offsets would not reach.
+  if (end - intervals.front().start > kMaxAreaBytes) {
+    ++dropped_pieces_;
+    return;
+  }
+  if (interval_count_ + intervals.size() > kMaxLineIntervals) {
     overflow_ = true;
     return;
   }
@@ -280,7 +284,7 @@ Status LineIndexWriter::Finish(int fd, const Facts& facts) {
                          .units = facts.units,
                          .damaged_units = facts.damaged_units,
                          .missing_units = facts.missing_units,
-                         .dropped_ranges = facts.dropped_ranges};
+                         .dropped_ranges = facts.dropped_ranges + dropped_pieces_};
   std::memcpy(header.magic, kLineIndexMagic, sizeof(header.magic));
   return output.Finish(header);
 }

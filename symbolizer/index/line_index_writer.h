@@ -97,6 +97,7 @@ class LineIndexWriter {
   std::vector<LineIndexFunction> functions_;
   uint64_t interval_count_ = 0;
   uint64_t node_count_ = 0;
+  uint32_t dropped_pieces_ = 0;
   bool overflow_ = false;
 };
 
