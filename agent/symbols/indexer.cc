@@ -27,6 +27,13 @@ constexpr rlim_t kMaxCpuSeconds = 600;
 constexpr rlim_t kMaxIndexBytes = rlim_t{4} << 30;
 constexpr rlim_t kMaxFiles = 64;
 
+// A sanitizer maps terabytes for itself.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kMemoryCanBeLimited = false;
+#else
+constexpr bool kMemoryCanBeLimited = true;
+#endif
+
 void Limit(__rlimit_resource resource, rlim_t most) {
   const rlimit limit{.rlim_cur = most, .rlim_max = most};
   ::setrlimit(resource, &limit);
@@ -36,7 +43,7 @@ void Say(std::string_view text) { (void)!::write(STDERR_FILENO, text.data(), tex
 
 // Without room for an exception's way.
 [[noreturn]] void OutOfMemory() {
-  Say("the memory that --debug-info-memory allows was not enough");
+  Say("the memory that it may take was not enough (--debug-info-memory, debug_info.memory)");
   ::_exit(static_cast<int>(absl::StatusCode::kResourceExhausted));
 }
 
@@ -49,7 +56,7 @@ void LimitSelf(const IndexJob& job) {
   Limit(RLIMIT_CPU, kMaxCpuSeconds);
   Limit(RLIMIT_FSIZE, kMaxIndexBytes);
   Limit(RLIMIT_NOFILE, kMaxFiles);
-  if (job.memory_bytes != 0) Limit(RLIMIT_DATA, job.memory_bytes);
+  if (job.memory_bytes != 0 && kMemoryCanBeLimited) Limit(RLIMIT_DATA, job.memory_bytes);
   std::set_new_handler(OutOfMemory);
   ::setpriority(PRIO_PROCESS, 0, job.idle ? 19 : 5);
   if (job.idle) {

@@ -218,7 +218,7 @@ class ErrorsTest(DoctorTest):
             [program, "doctor", "-p", str(pid)], user=NOBODY, group=NOBODY, extra_groups=[], capture_output=True, text=True
         )
         self.assertEqual(result.returncode, EX_NOPERM, result.stderr)
-        self.assertIn(f"sudo kiln doctor -p {pid}", result.stderr)
+        self.assertIn(f"process {pid} may not be read: run kiln as root (sudo)", result.stderr)
 
 
 if __name__ == "__main__":
