@@ -86,7 +86,7 @@ class OutputTest(harness.KilnTest):
 
     def test_report_prints_the_hottest_functions(self):
         self.record_load("shares", 2)
-        report = self.run_kiln("report", "out.pb.gz", "--top", "100")
+        report = self.run_kiln("report", "out.pb.gz")
         self.assertEqual(report.status, 0, report.stderr)
         lines = report.stdout.splitlines()
         rank = {name: next(i for i, line in enumerate(lines) if name in line) for name in ("seventy", "thirty")}
