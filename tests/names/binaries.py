@@ -306,6 +306,7 @@ def add_kernel(b):
         b.binaries.append(
             Binary("kernel_xfs.ko", os.path.join(root, module), kiln=["--root", root], inside="/" + module, section=".text", addr2line=debug, llvm=debug, raw=debug)
         )
+        b.binaries.append(Binary("kernel_xfs.ko.debug", debug, section=".text"))
     vmlinux = os.path.join(root, "usr/lib/debug/boot", f"vmlinux-{KERNEL}")
     if os.path.exists(vmlinux):
         b.binaries.append(Binary("kernel_vmlinux", vmlinux))
