@@ -35,6 +35,8 @@ CLASSES = {
     "one than the innermost where ranges overlap. llvm-symbolizer or DWARF has what kiln has.",
     "llvm-symbolizer: does not read it": "llvm-symbolizer 16 does not follow .gnu_debugaltlink, and reads no section of the "
     "old kind of compression (.zdebug_*) that GNU tools wrote. addr2line has what kiln has.",
+    "llvm-symbolizer: relocatable file": "All sections of a relocatable file begin at 0. llvm-symbolizer takes the symbol "
+    "of any section; addr2line -j has kiln's function.",
     "llvm-symbolizer: relative folder": "llvm-symbolizer does not put the unit's folder before a folder of the line table "
     "that is relative. The standard says so, and addr2line does.",
     "llvm-symbolizer: names its own way": "llvm-symbolizer prints no name for a function whose name DWARF gives through "
@@ -60,13 +62,14 @@ def base(path):
 class Case:
     """One address: what each says, and what decides between them."""
 
-    def __init__(self, address, kiln, others, symbols, raw, stubs, ifuncs):
+    def __init__(self, address, kiln, others, symbols, raw, stubs, ifuncs, is_relocatable=False):
         self.address = address
         self.kiln = kiln
         self.others = others  # {"addr2line": frames, "llvm": frames}
         self.symbols = symbols  # names at the address
         self.stubs = stubs  # of the PLT: {start: name}
         self.ifuncs = ifuncs  # names
+        self.is_relocatable = is_relocatable
         self._raw = raw
         self._raw_answer = None
 
@@ -77,7 +80,8 @@ class Case:
 
     def backed(self, who):
         """Whether something other than `who` says what kiln says: what DWARF has at the address, else the third program."""
-        if self.raw() is not None:
+        raw = self.raw()
+        if raw is not None and (raw.function or raw.inlined or raw.line):
             return self.raw_agrees()
         return same(self.kiln, self.others["llvm" if who == "addr2line" else "addr2line"], self.symbols)
 
@@ -85,8 +89,6 @@ class Case:
         raw = self.raw()
         if raw is None or not self.kiln:
             return False
-        if not raw.function and not raw.inlined and not raw.line:
-            return bool(self.symbols) and len(self.kiln) == 1 and plain(self.kiln[0].name) in {plain(n) for n in self.symbols}
         first, last = self.kiln[0], self.kiln[-1]
         if first.line != raw.line or base(first.file) != base(raw.file):
             return False
@@ -200,6 +202,9 @@ def _explain_name(case, who, i, symbols):
     is_last = i == len(case.kiln) - 1
     if is_last and plain(other) in symbols and is_symbol_of(other, kiln):
         return "symbol of a function without linkage name"
+    third = case.others["addr2line"]
+    if is_last and who == "llvm" and case.is_relocatable and third and same_name(kiln, third[-1].name):
+        return "llvm-symbolizer: relocatable file"
     if is_last and plain(kiln) in symbols and plain(other) in symbols:
         return "alias" if not case.backed(who) or who == "addr2line" else "llvm-symbolizer: symbol for the function"
     if who == "addr2line" and i == 0 and not is_last and plain(other) in symbols and case.backed(who):
