@@ -32,7 +32,9 @@ Naming NameCode(const NameSources& sources, ElfAddress address) {
     sources.lines->Lookup(address, lines);
     for (const LineIndex::Line& line : lines) {
       std::string_view name = line.function;
-      if (name.empty() && sources.symbols != nullptr) name = sources.symbols->LookupRaw(address);
+      // The symbol is that of the function that all the others were inlined into.
+      const bool outermost = &line == &lines.back();
+      if (name.empty() && outermost && sources.symbols != nullptr) name = sources.symbols->LookupRaw(address);
       if (!name.empty()) naming.lines.push_back(LineOf(line, name));
     }
     if (!naming.lines.empty()) return naming;
