@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <unistd.h>
+
 #include <string_view>
 
 #include "agent/cli/cli.h"
@@ -11,7 +13,8 @@
 int main(int argc, char** argv) {
   // What kiln starts itself by this name is no command of a user's.
   if (argc > 1 && std::string_view(argv[1]) == kiln::agent::kIndexerArgument) {
-    return kiln::agent::RunIndexer({argv + 2, argv + argc});
+    // At once: what it has in memory goes with it.
+    ::_exit(kiln::agent::RunIndexer({argv + 2, argv + argc}));
   }
   return kiln::agent::RunCommandLine(argc, argv,
                                      {.record = kiln::agent::RunRecord,
