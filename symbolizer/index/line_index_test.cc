@@ -180,11 +180,11 @@ TEST_F(LineIndexTest, CutsLongTexts) {
 
 TEST_F(LineIndexTest, DropsPiecesThatCannotBeCode) {
   Piece(0x1000, 0x1000 + (uint64_t{3} << 31), Node("f", "f.cc"), 1);
-  const std::vector<std::byte> image = Write(writer_);
-  const StatusOr<LineIndex> index = LineIndex::FromBytes(image);
+  const Image image = Write(writer_);
+  const auto index = Open(image);
   ASSERT_TRUE(index.ok()) << index.status();
-  EXPECT_EQ(index->header().dropped_ranges, 1);
-  EXPECT_EQ(index->header().intervals, 0);
+  EXPECT_EQ(index->header().dropped_ranges, 1u);
+  EXPECT_EQ(index->header().intervals, 0u);
 }
 
 // What is wrong in a file whose checksums are right.
