@@ -122,9 +122,10 @@ std::string Xz(const std::string& text) {
 }
 
 TEST_F(HostileFilesTest, TheBoundHolds) {
-  if (!testing::kMemoryIsBounded) GTEST_SKIP() << "sanitizers take memory of their own";
+  // Sanitizers take memory of their own; then it is the others that show that nothing else goes wrong.
+  const char* const beyond = testing::kMemoryIsBounded ? "no memory" : "xx";
   const auto take = [](size_t bytes) { return std::string(bytes, 'x').substr(0, 2); };
-  EXPECT_EQ(InBoundedChild(kBound, [&] { return take(kBound + (1 << 20)); }), "no memory");
+  EXPECT_EQ(InBoundedChild(kBound, [&] { return take(kBound + (1 << 20)); }), beyond);
   EXPECT_EQ(InBoundedChild(kBound, [&] { return take(kBound / 2); }), "xx");
 }
 
