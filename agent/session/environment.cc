@@ -52,9 +52,9 @@ std::string CacheFolderNamed(const std::string& option, std::string_view name) {
 
 std::string UnwindCacheFolder(const std::string& option) { return CacheFolderNamed(option, TableCache::kFolderName); }
 std::string DebuginfodCacheFolder(const std::string& option) {
-  const std::string lines = LineCacheFolder(option);
-  if (!lines.empty()) return lines + "/debuginfod";
-  return fmt::format("/tmp/kiln-debuginfod-{}", ::geteuid());
+  // libdebuginfod can't do without, and a folder in /tmp could be anybody's.
+  const std::string lines = LineCacheFolder(option == "none" ? "" : option);
+  return lines.empty() ? "" : lines + "/debuginfod";
 }
 std::string LineCacheFolder(const std::string& option) { return CacheFolderNamed(option, IndexCache::kFolderName); }
 

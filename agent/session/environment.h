@@ -16,8 +16,8 @@ void RaiseOpenFileLimit();
 // Where line indexes are kept (IndexCache), in the same way.
 std::string LineCacheFolder(const std::string& option);
 
-// Where files of debuginfod servers are kept: in a folder beside those of LineCacheFolder, for this user if that is
-// none.
+// Where files of debuginfod servers are kept: below LineCacheFolder, and in the usual place if that is "none". "" if
+// there is no such place: then no server can be asked.
 std::string DebuginfodCacheFolder(const std::string& option);
 
 // Where compiled unwind tables are kept: `option` itself, "" = the usual place for this user (TableCache). Returns ""

@@ -35,7 +35,7 @@ struct LoadOptions {
 // Owns the bytes. Move-only; const methods are thread-safe.
 class SectionLoader {
  public:
-  // Takes .debug_* of `elf`, and in their absence .debug_*.dwo and .zdebug_*. Relocations are applied if the file is a
+  // Takes .debug_*, .debug_*.dwo and .zdebug_* of `elf`: of several of one kind the first. Relocations are applied if the file is a
   // relocatable one. Fails if a section is damaged or there is more than the limit; a file without debug information
   // gives empty sections. The file may be closed afterwards.
   static StatusOr<SectionLoader> Load(const ElfFile& elf, const LoadOptions& options);
