@@ -33,9 +33,9 @@ class Symbolizer final : public FileSymbolizer {
     const NameSources sources{.go = go_ ? &*go_ : nullptr,
                               .lines = index_ ? &*index_ : nullptr,
                               .symbols = symbols_ ? &*symbols_ : nullptr,
+                              .demangled = &demangled_,
                               .symbols_miss = symbols_miss_};
-    if (!go_) return NameCode(sources, address);
-    const std::lock_guard lock(go_mutex_);
+    const std::lock_guard lock(mutex_);
     return NameCode(sources, address);
   }
   const ElfFile& elf() const override { return elf_; }
@@ -96,7 +96,9 @@ class Symbolizer final : public FileSymbolizer {
   std::optional<SymbolTable> symbols_;
   Miss symbols_miss_ = Miss::kNone;
   std::optional<LineIndex> index_;
-  mutable std::mutex go_mutex_;  // Go's table is read through windows
+  // Go's table is read through windows, and names are remembered.
+  mutable std::mutex mutex_;
+  mutable DemangledNames demangled_;
   std::optional<GoNames> go_;
 };
 

@@ -8,10 +8,17 @@
 namespace kiln::symbolizer {
 namespace {
 
-SourceLine LineOf(const LineIndex::Line& line, std::string_view name) {
+SourceLine Named(const LineIndex::Line& line, std::string_view name, DemangledNames* demangled) {
   // Names from DWARF that are no linkage names are for people as they are.
-  SourceLine named = line.is_linkage_name || line.function.empty() ? std::move(NamingOf(name).lines.front())
-                                                                   : SourceLine{.name = std::string(name)};
+  if (!line.is_linkage_name && !line.function.empty()) return {.name = std::string(name)};
+  if (demangled == nullptr) return std::move(NamingOf(name).lines.front());
+  SourceLine named{.name = demangled->Get(name)};
+  if (named.name != name) named.system_name = name;
+  return named;
+}
+
+SourceLine LineOf(const LineIndex::Line& line, std::string_view name, DemangledNames* demangled) {
+  SourceLine named = Named(line, name, demangled);
   named.file = line.file;
   named.line = line.line;
   named.column = line.column;
@@ -35,7 +42,7 @@ Naming NameCode(const NameSources& sources, ElfAddress address) {
       // The symbol is that of the function that all the others were inlined into.
       const bool outermost = &line == &lines.back();
       if (name.empty() && outermost && sources.symbols != nullptr) name = sources.symbols->LookupRaw(address);
-      if (!name.empty()) naming.lines.push_back(LineOf(line, name));
+      if (!name.empty()) naming.lines.push_back(LineOf(line, name, sources.demangled));
     }
     if (!naming.lines.empty()) return naming;
   }

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/address.h"
+#include "symbolizer/demangled_names.h"
 #include "symbolizer/go/go_names.h"
 #include "symbolizer/index/line_index.h"
 #include "symbolizer/symbol.h"
@@ -18,6 +19,8 @@ struct NameSources {
   const GoNames* go = nullptr;
   const LineIndex* lines = nullptr;
   const SymbolTable* symbols = nullptr;
+  // Keeps what was demangled of `lines`; nullptr = nobody does.
+  DemangledNames* demangled = nullptr;
   // Why `symbols` is nullptr.
   Miss symbols_miss = Miss::kNone;
 };
