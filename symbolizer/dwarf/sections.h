@@ -35,9 +35,9 @@ struct LoadOptions {
 // Owns the bytes. Move-only; const methods are thread-safe.
 class SectionLoader {
  public:
-  // Takes .debug_*, .debug_*.dwo and .zdebug_* of `elf`: of several of one kind the first. Relocations are applied if the file is a
-  // relocatable one. Fails if a section is damaged or there is more than the limit; a file without debug information
-  // gives empty sections. The file may be closed afterwards.
+  // Takes .debug_*, .debug_*.dwo and .zdebug_* of `elf`: of several of one kind the first. Relocations are applied if
+  // the file is a relocatable one. Fails if a section is damaged or there is more than the limit; a file without debug
+  // information gives empty sections. The file may be closed afterwards.
   static StatusOr<SectionLoader> Load(const ElfFile& elf, const LoadOptions& options);
   SectionLoader(SectionLoader&&) noexcept;
   SectionLoader& operator=(SectionLoader&&) noexcept;
