@@ -166,6 +166,10 @@ void Debuginfod::Forget(uint64_t now_ns) {
 
 void Debuginfod::Run() {
   const std::unique_ptr<debuginfod_client, void (*)(debuginfod_client*)> client(::debuginfod_begin(), ::debuginfod_end);
+  // Without a place for its messages, libdebuginfod 0.188 prints one to descriptor -1 for each file, and glibc then
+  // loses the 8 KiB of its buffer.
+  const UniqueFd messages(::open("/dev/null", O_WRONLY | O_CLOEXEC));
+  if (client != nullptr && messages.valid()) ::debuginfod_set_verbose_fd(client.get(), messages.get());
   std::unique_lock lock(mutex_);
   for (;;) {
     work_.wait(lock, [this] { return stopping_ || !queue_.empty(); });

@@ -149,8 +149,8 @@ PROGRAMS = (
         "go",
         "go",
         (
-            "main.burn main.last main.descend*18 main.first main.inMain main.main runtime.main runtime.goexit.abi0",
-            "main.burn main.last main.descend*18 main.first main.inGoroutine ... runtime.goexit.abi0",
+            "main.burn main.last main.descend*18 main.first main.inMain main.main runtime.main runtime.goexit",
+            "main.burn main.last main.descend*18 main.first main.inGoroutine ... runtime.goexit",
         ),
         tool="go",
         excuses={"go": 0.02},  # its runtime's assembly that changes stacks
