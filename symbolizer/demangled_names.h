@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <absl/container/flat_hash_map.h>
+#include <absl/container/node_hash_map.h>
 
 #include <cstddef>
 #include <string>
@@ -16,25 +16,28 @@ namespace kiln::symbolizer {
 // symbol table do. Thread-compatible.
 class DemangledNames {
  public:
-  // All are forgotten when they take more.
   static constexpr size_t kMaxBytes = size_t{32} << 20;
 
-  // Valid until the next call.
-  const std::string& Get(std::string_view mangled) {
-    const auto found = names_.find(mangled.data());
-    if (found != names_.end()) return found->second;
-    if (bytes_ > kMaxBytes) {
-      names_.clear();
-      bytes_ = 0;
+  // Valid until the next Trim().
+  std::string_view Get(std::string_view mangled) {
+    const auto [entry, added] = names_.try_emplace(mangled.data());
+    if (added) {
+      entry->second = Demangle(mangled);
+      bytes_ += entry->second.capacity() + kEntryBytes;
     }
-    std::string name = Demangle(mangled);
-    bytes_ += name.capacity() + kEntryBytes;
-    return names_.emplace(mangled.data(), std::move(name)).first->second;
+    return entry->second;
+  }
+
+  // Forgets all if they take more than kMaxBytes.
+  void Trim() {
+    if (bytes_ <= kMaxBytes) return;
+    names_.clear();
+    bytes_ = 0;
   }
 
  private:
   static constexpr size_t kEntryBytes = 2 * (sizeof(const char*) + sizeof(std::string));
-  absl::flat_hash_map<const char*, std::string> names_;
+  absl::node_hash_map<const char*, std::string> names_;
   size_t bytes_ = 0;
 };
 

@@ -4,13 +4,12 @@
 #include <sys/mman.h>
 
 #include <filesystem>
-#include <mutex>
 #include <optional>
 #include <utility>
 
 #include "symbolizer/debug_files.h"
 #include "symbolizer/index/index_builder.h"
-#include "symbolizer/name_sources.h"
+#include "symbolizer/code_namer.h"
 #include "symbolizer/plt_symbols.h"
 
 namespace kiln::symbolizer {
@@ -25,24 +24,22 @@ class Symbolizer final : public FileSymbolizer {
     if (files_.debug) debug_path_ = files_.debug->path;
     ReadSymbols();
     if (auto go = GoNames::Find(elf_); go.ok()) go_ = *std::move(go);
-    if (!debug_info) return;
-    if (const Status status = BuildIndex(); !status.ok()) note_ = Message(status);
+    if (debug_info) {
+      if (const Status status = BuildIndex(); !status.ok()) note_ = Message(status);
+    }
+    namer_.emplace(NameSources{.go = go_ ? &*go_ : nullptr,
+                               .lines = index_ ? &*index_ : nullptr,
+                               .symbols = symbols_ ? &*symbols_ : nullptr,
+                               .symbols_miss = symbols_miss_});
   }
 
-  Naming Lookup(ElfAddress address) const override {
-    const NameSources sources{.go = go_ ? &*go_ : nullptr,
-                              .lines = index_ ? &*index_ : nullptr,
-                              .symbols = symbols_ ? &*symbols_ : nullptr,
-                              .demangled = &demangled_,
-                              .symbols_miss = symbols_miss_};
-    const std::lock_guard lock(mutex_);
-    return NameCode(sources, address);
-  }
   const ElfFile& elf() const override { return elf_; }
   const std::string& debug_path() const override { return debug_path_; }
   const std::string& note() const override { return note_; }
 
  private:
+  CodeNamer& names() override { return *namer_; }
+
   void ReadSymbols() {
     const std::vector<const ElfFile*> files = files_.SymbolFilesOf(elf_);
     const std::vector<PltStub> stubs = ReadPltStubs(elf_);
@@ -96,10 +93,8 @@ class Symbolizer final : public FileSymbolizer {
   std::optional<SymbolTable> symbols_;
   Miss symbols_miss_ = Miss::kNone;
   std::optional<LineIndex> index_;
-  // Go's table is read through windows, and names are remembered.
-  mutable std::mutex mutex_;
-  mutable DemangledNames demangled_;
   std::optional<GoNames> go_;
+  std::optional<CodeNamer> namer_;  // by what is above
 };
 
 // The folders of debug files are named by absolute paths.
@@ -111,8 +106,8 @@ std::string AbsolutePath(const std::string& path) {
 
 }  // namespace
 
-StatusOr<std::unique_ptr<const FileSymbolizer>> FileSymbolizer::Open(const std::string& path,
-                                                                     const FileSymbolizerOptions& options) {
+StatusOr<std::unique_ptr<FileSymbolizer>> FileSymbolizer::Open(const std::string& path,
+                                                               const FileSymbolizerOptions& options) {
   KILN_ASSIGN_OR_RETURN(File file, File::Open(path));
   StatusOr<ElfFile> elf = ElfFile::Open(std::move(file));
   if (absl::IsUnimplemented(elf.status())) {

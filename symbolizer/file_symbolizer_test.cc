@@ -47,7 +47,7 @@ class FileSymbolizerTest : public ::testing::TestWithParam<const char*> {
 };
 
 // What is said of the first instructions of kiln_outer.
-Naming LookupOuter(const FileSymbolizer& symbolizer, uint64_t beyond = 0) {
+Naming LookupOuter(FileSymbolizer& symbolizer, uint64_t beyond = 0) {
   const StatusOr<SymbolTable> symbols = SymbolTable::Read(symbolizer.elf());
   for (const ElfFile::Segment& segment : symbolizer.elf().segments()) {
     if (!segment.executable) continue;

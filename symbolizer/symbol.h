@@ -23,6 +23,32 @@ struct SourceLine {
   friend bool operator==(const SourceLine&, const SourceLine&) = default;
 };
 
+// A SourceLine whose texts lie elsewhere: whoever hands it out says for how long.
+struct LineView {
+  std::string_view name = {};
+  std::string_view system_name = {};
+  std::string_view file = {};
+  int64_t line = 0;
+  int64_t column = 0;
+  int64_t start_line = 0;
+};
+inline LineView ViewOf(const SourceLine& line) {
+  return {.name = line.name,
+          .system_name = line.system_name,
+          .file = line.file,
+          .line = line.line,
+          .column = line.column,
+          .start_line = line.start_line};
+}
+inline SourceLine CopyOf(const LineView& line) {
+  return {.name = std::string(line.name),
+          .system_name = std::string(line.system_name),
+          .file = std::string(line.file),
+          .line = line.line,
+          .column = line.column,
+          .start_line = line.start_line};
+}
+
 // Why an address has no name.
 enum class Miss : uint8_t {
   kNone,                 // it has one

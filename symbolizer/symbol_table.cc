@@ -264,7 +264,7 @@ StatusOr<SymbolTable> SymbolTable::ReadFor(const SymbolSources& sources, std::sp
 
 Naming SymbolTable::Lookup(ElfAddress address) const {
   if (const std::string_view name = LookupRaw(address); !name.empty()) return NamingOf(name);
-  return MissOf(has_symbols_ ? Miss::kNotCovered : Miss::kNoSymbols);
+  return MissOf(OwnMiss());
 }
 
 }  // namespace kiln::symbolizer

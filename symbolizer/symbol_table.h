@@ -68,6 +68,9 @@ class SymbolTable {
   // The same as in the symbol table, not demangled; "" if there is none. Valid as long as the table lives.
   std::string_view LookupRaw(ElfAddress address) const { return functions_.Find(address.value()); }
 
+  // Why there is no name where there is none: kNoSymbols or kNotCovered.
+  Miss OwnMiss() const { return has_symbols_ ? Miss::kNotCovered : Miss::kNoSymbols; }
+
   // Bytes of [begin, end) that have a name.
   uint64_t NamedBytes(ElfAddress begin, ElfAddress end) const {
     return functions_.NamedBetween(begin.value(), end.value());

@@ -9,15 +9,15 @@
 #include <utility>
 
 #include "symbolizer/debug_files.h"
-#include "symbolizer/name_sources.h"
+#include "symbolizer/code_namer.h"
 #include "symbolizer/plt_symbols.h"
 #include "symbolizer/symbol_table.h"
 
 namespace kiln::agent {
 
+using symbolizer::CodeNamer;
 using symbolizer::GoNames;
 using symbolizer::Miss;
-using symbolizer::NameSources;
 using symbolizer::Naming;
 using symbolizer::SourceLine;
 using symbolizer::SymbolTable;
@@ -73,12 +73,10 @@ void ObjectNames::Prepare(const ObjectFile& file, std::vector<uint64_t> addresse
   if (!is_not_go_) TakeFromGo(file, addresses);
   if (addresses.empty()) return;
   const StatusOr<SymbolTable> symbols = ReadSymbols(file, addresses);
-  const NameSources sources{.lines = index_.get(),
-                            .symbols = symbols.ok() ? &*symbols : nullptr,
-                            .symbols_miss = symbols.ok() ? Miss::kNone : symbolizer::MissFromStatus(symbols.status())};
-  for (const uint64_t address : addresses) {
-    addresses_[address] = Remember(symbolizer::NameCode(sources, ElfAddress(address)));
-  }
+  CodeNamer namer({.lines = index_.get(),
+                   .symbols = symbols.ok() ? &*symbols : nullptr,
+                   .symbols_miss = symbols.ok() ? Miss::kNone : symbolizer::MissFromStatus(symbols.status())});
+  for (const uint64_t address : addresses) addresses_[address] = Remember(namer.Copy(ElfAddress(address)));
 }
 
 // Names what Go's own table knows, and takes it out of `addresses`.
@@ -87,7 +85,7 @@ void ObjectNames::TakeFromGo(const ObjectFile& file, std::vector<uint64_t>& addr
   is_not_go_ = !go.ok();
   if (is_not_go_) return;
   std::erase_if(addresses, [&](uint64_t address) {
-    Naming naming = symbolizer::NameCode({.go = &*go}, ElfAddress(address));
+    Naming naming = go->Lookup(ElfAddress(address));
     if (naming.lines.empty()) return false;
     addresses_[address] = Remember(std::move(naming));
     return true;

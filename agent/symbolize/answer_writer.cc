@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <cstring>
 
 #include "agent/cli/terminal.h"
 #include "base/json_string.h"
@@ -14,7 +15,7 @@
 namespace kiln::agent {
 namespace {
 
-using symbolizer::SourceLine;
+using symbolizer::LineView;
 
 void AppendHex(uint64_t value, size_t least_digits, std::string& out) {
   char digits[16];
@@ -30,11 +31,26 @@ void AppendNumber(int64_t value, std::string& out) {
   out.append(digits, std::to_chars(digits, digits + sizeof(digits), value).ptr);
 }
 
+// Printable ASCII alone. Eight bytes at once: this runs over all that is written.
 bool IsPlain(std::string_view text) {
-  return std::ranges::all_of(text, [](char c) { return c >= 0x20 && c < 0x7f; });
+  constexpr uint64_t kEach = 0x0101010101010101;
+  constexpr uint64_t kHigh = 0x80 * kEach;
+  const auto is_other = [](uint64_t bytes) {
+    // The high bit of a byte that has it, that is below 0x20 (or after such a one), that is 0x7f.
+    return ((bytes | (bytes - 0x20 * kEach) | (bytes + kEach)) & kHigh) != 0;
+  };
+  while (text.size() >= sizeof(uint64_t)) {
+    uint64_t bytes = 0;
+    std::memcpy(&bytes, text.data(), sizeof(bytes));
+    if (is_other(bytes)) return false;
+    text.remove_prefix(sizeof(bytes));
+  }
+  uint64_t bytes = 0x20 * kEach;
+  std::memcpy(&bytes, text.data(), text.size());
+  return !is_other(bytes);
 }
 
-const std::string& NameOf(const SourceLine& line, bool demangle) {
+std::string_view NameOf(const LineView& line, bool demangle) {
   return demangle || line.system_name.empty() ? line.name : line.system_name;
 }
 
@@ -57,7 +73,7 @@ void AnswerWriter::AddText(uint64_t address, const Answer& answer) {
   AppendHex(address, 16, text_);
   text_ += '\n';
   if (answer.lines.empty()) text_ += "??\n??:0\n";
-  for (const SourceLine& line : answer.lines) {
+  for (const LineView& line : answer.lines) {
     AddName(NameOf(line, format_.demangle));
     text_ += '\n';
     line.file.empty() ? AddName("??") : AddName(line.file);
@@ -85,7 +101,7 @@ void AnswerWriter::AddJson(uint64_t address, const Answer& answer) {
   text_ += R"({"address":")";
   AppendHex(address, 1, text_);
   text_ += R"(","lines":[)";
-  for (const SourceLine& line : answer.lines) {
+  for (const LineView& line : answer.lines) {
     if (!text_.ends_with('[')) text_ += ',';
     text_ += '{';
     AddJsonText("function", NameOf(line, format_.demangle));

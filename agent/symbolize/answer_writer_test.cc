@@ -14,13 +14,16 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-const Answer kInlined = {.lines = {{.name = "inner(int)",
-                                    .system_name = "_Z5inneri",
-                                    .file = "/src/a.h",
-                                    .line = 7,
-                                    .column = 3,
-                                    .start_line = 5},
-                                   {.name = "main", .file = "/src/a.c"}},
+using symbolizer::LineView;
+
+const LineView kInlinedLines[] = {{.name = "inner(int)",
+                                   .system_name = "_Z5inneri",
+                                   .file = "/src/a.h",
+                                   .line = 7,
+                                   .column = 3,
+                                   .start_line = 5},
+                                  {.name = "main", .file = "/src/a.c"}};
+const Answer kInlined = {.lines = kInlinedLines,
                          .module = "/bin/a",
                          .build_id = "abcd",
                          .elf_address = 0x1234};
@@ -45,11 +48,28 @@ std::string Written(AnswerFormat format, const Answer& answer) {
 TEST(AnswerWriter, WritesTheLinesOfAddr2line) {
   EXPECT_EQ(Written({}, kInlined), "0x0000000000001234\ninner(int)\n/src/a.h:7\nmain\n/src/a.c:?\n");
   EXPECT_EQ(Written({}, kMiss), "0x0000000000001234\n??\n??:0\n");
-  EXPECT_EQ(Written({}, Answer{.lines = {{.name = "f"}}}), "0x0000000000001234\nf\n??:?\n");
+  constexpr LineView kNameAlone[] = {{.name = "f"}};
+  EXPECT_EQ(Written({}, Answer{.lines = kNameAlone}), "0x0000000000001234\nf\n??:?\n");
 }
 
 TEST(AnswerWriter, LeavesOutInlinesAndDemanglingOnRequest) {
   EXPECT_EQ(Written({.inlines = false, .demangle = false}, kInlined), "0x0000000000001234\n_Z5inneri\n/src/a.h:7\n");
+}
+
+TEST(AnswerWriter, LooksAtEveryByteOfANameForWhatIsNotPlain) {
+  for (const char bad : {'\0', '\x1f', '\x7f', '\x80', '\xff'}) {
+    for (size_t size = 1; size < 20; ++size) {
+      for (size_t at = 0; at < size; ++at) {
+        std::string name(size, '~');
+        name[size / 2] = ' ';
+        name[at] = bad;
+        const LineView line[] = {{.name = name}};
+        EXPECT_THAT(Written({}, Answer{.lines = line}), HasSubstr("\ufffd")) << size << ' ' << at << ' ' << int{bad};
+      }
+    }
+  }
+  const LineView line[] = {{.name = " !~ aZ09 !~ aZ09 !~"}};
+  EXPECT_EQ(Written({}, Answer{.lines = line}), "0x0000000000001234\n !~ aZ09 !~ aZ09 !~\n??:?\n");
 }
 
 TEST(AnswerWriter, WritesOneObjectPerLine) {
@@ -64,7 +84,8 @@ TEST(AnswerWriter, WritesOneObjectPerLine) {
 }
 
 TEST(AnswerWriter, MakesNamesHarmless) {
-  const Answer bad = {.lines = {{.name = "a\x1b[2J\nb\xff", .file = "\r\xc2\x9b"}}};
+  constexpr LineView kBadLines[] = {{.name = "a\x1b[2J\nb\xff", .file = "\r\xc2\x9b"}};
+  const Answer bad = {.lines = kBadLines};
   EXPECT_EQ(Written({}, bad), "0x0000000000001234\na\ufffd[2J\ufffdb\ufffd\n\ufffd\ufffd:?\n");
   for (const bool is_terminal : {false, true}) {
     const std::string json = Written({.json = true, .is_terminal = is_terminal}, bad);

@@ -20,7 +20,7 @@ struct Origin {
 
 class FileNamer final : public AddressNamer {
  public:
-  FileNamer(std::unique_ptr<const FileSymbolizer> symbolizer, std::string path, Origin origin, AddressRole role)
+  FileNamer(std::unique_ptr<FileSymbolizer> symbolizer, std::string path, Origin origin, AddressRole role)
       : symbolizer_(std::move(symbolizer)), path_(std::move(path)), origin_(origin), role_(role) {}
 
   Answer Name(uint64_t address) override {
@@ -28,7 +28,7 @@ class FileNamer final : public AddressNamer {
     const std::string& build_id = symbolizer_->elf().build_id();
     if (offset > origin_.limit) return {.reason = "beyond the section", .module = path_, .build_id = build_id};
     const ElfAddress place(origin_.address + offset);
-    return AnswerOf(symbolizer_->Lookup(place), path_, build_id, place.value());
+    return AnswerOf(symbolizer_->Find(place), path_, build_id, place.value());
   }
 
   std::vector<std::string> Notes() const override {
@@ -37,7 +37,7 @@ class FileNamer final : public AddressNamer {
   }
 
  private:
-  std::unique_ptr<const FileSymbolizer> symbolizer_;
+  std::unique_ptr<FileSymbolizer> symbolizer_;
   std::string path_;
   Origin origin_;
   AddressRole role_;
@@ -56,7 +56,7 @@ Status AsDataError(const Status& status, std::string_view path) {
   return Error(absl::StatusCode::kDataLoss, "{}{}", names_it ? "" : fmt::format("{}: ", path), Message(status));
 }
 
-StatusOr<std::unique_ptr<const FileSymbolizer>> Open(const SymbolizeOptions& options) {
+StatusOr<std::unique_ptr<FileSymbolizer>> Open(const SymbolizeOptions& options) {
   symbolizer::FileSymbolizerOptions how;
   how.debug_folders = options.debug_folders;
   if (options.root.empty()) return FileSymbolizer::Open(options.exe, how);

@@ -18,10 +18,10 @@
 namespace kiln::agent {
 namespace {
 
+using symbolizer::CodeNamer;
 using symbolizer::FileSymbolizer;
 using symbolizer::KernelSymbols;
 using symbolizer::Miss;
-using symbolizer::MissOf;
 using symbolizer::Naming;
 using symbolizer::SymbolTable;
 
@@ -53,14 +53,14 @@ class ProcessNamer final : public AddressNamer {
     Object& object = ObjectOf(id);
     // Code in a file that is no program: some compilers map their cache so.
     if (object.miss == Miss::kNotElf) return NameJit(place);
-    if (object.miss != Miss::kNone) return AnswerOf(MissOf(object.miss), object.file->path, "", std::nullopt);
+    if (object.miss != Miss::kNone) return AnswerOf({.miss = object.miss}, object.file->path, "", std::nullopt);
     const FileOffset offset(place.value() - mapping->start.value() + mapping->offset.value());
     const auto elf_address = object.file->elf->ToElfAddress(offset);
     const std::string& build_id = object.file->build_id;
-    if (!elf_address) return AnswerOf(MissOf(Miss::kNotCovered), object.file->path, build_id, std::nullopt);
-    Naming naming =
-        object.symbolizer != nullptr ? object.symbolizer->Lookup(*elf_address) : object.table->Lookup(*elf_address);
-    return AnswerOf(std::move(naming), object.file->path, build_id, elf_address->value());
+    if (!elf_address) return AnswerOf({.miss = Miss::kNotCovered}, object.file->path, build_id, std::nullopt);
+    const CodeNamer::Found found =
+        object.symbolizer != nullptr ? object.symbolizer->Find(*elf_address) : Keep(object.table->Lookup(*elf_address));
+    return AnswerOf(found, object.file->path, build_id, elf_address->value());
   }
 
   std::vector<std::string> Notes() const override { return {notes_.begin(), notes_.end()}; }
@@ -69,9 +69,17 @@ class ProcessNamer final : public AddressNamer {
   struct Object {
     std::shared_ptr<const ObjectFile> file;
     Miss miss = Miss::kNone;  // if none, one of the two is there
-    std::unique_ptr<const FileSymbolizer> symbolizer;
+    std::unique_ptr<FileSymbolizer> symbolizer;
     std::unique_ptr<const SymbolTable> table;  // of the vDSO, which has no file
   };
+
+  // Until the next address.
+  CodeNamer::Found Keep(Naming naming) {
+    kept_ = std::move(naming);
+    kept_lines_.clear();
+    for (const symbolizer::SourceLine& line : kept_.lines) kept_lines_.push_back(ViewOf(line));
+    return {.lines = kept_lines_, .miss = kept_.miss};
+  }
 
   Object& ObjectOf(ObjectId id) {
     const auto [entry, added] = named_.try_emplace(id);
@@ -115,7 +123,7 @@ class ProcessNamer final : public AddressNamer {
     }
     JitNames::Found found = jit_names_.Find(process_.jit_files, place);
     const std::string& module = *pseudo_modules_.insert(found.path.empty() ? "[jit]" : std::move(found.path)).first;
-    return AnswerOf({.lines = std::move(found.lines), .miss = found.miss}, module, "", std::nullopt);
+    return AnswerOf(Keep({.lines = std::move(found.lines), .miss = found.miss}), module, "", std::nullopt);
   }
 
   Answer NameKernel(ProcessAddress place) {
@@ -125,7 +133,7 @@ class ProcessNamer final : public AddressNamer {
       answer.reason = MissName(kernel_miss_);
     } else if (auto symbol = kernel_->Lookup(place)) {
       if (!symbol->module.empty()) answer.module = *pseudo_modules_.insert("[" + symbol->module + "]").first;
-      answer.lines.emplace_back().name = std::move(symbol->name);
+      answer.lines = Keep({.lines = {{.name = std::move(symbol->name)}}}).lines;
     } else {
       answer.reason = MissName(Miss::kNotCovered);
     }
@@ -156,6 +164,8 @@ class ProcessNamer final : public AddressNamer {
   bool kernel_read_ = false;
   Miss kernel_miss_ = Miss::kNone;
   std::unique_ptr<const KernelSymbols> kernel_;
+  Naming kept_;
+  std::vector<symbolizer::LineView> kept_lines_;
   std::set<std::string> pseudo_modules_;  // that answers refer to
   std::set<std::string> notes_;
 };

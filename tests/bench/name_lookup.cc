@@ -46,7 +46,7 @@ int main(int argc, char** argv) {
 
   uint64_t lines = 0;
   const auto round = [&] {
-    for (const kiln::ElfAddress address : addresses) lines += (*symbolizer)->Lookup(address).lines.size();
+    for (const kiln::ElfAddress address : addresses) lines += (*symbolizer)->Find(address).lines.size();
   };
   const double first = CpuSeconds();
   round();
