@@ -31,23 +31,23 @@ void AppendNumber(int64_t value, std::string& out) {
   out.append(digits, std::to_chars(digits, digits + sizeof(digits), value).ptr);
 }
 
-// Printable ASCII alone. Eight bytes at once: this runs over all that is written.
+// Printable ASCII alone. Eight bytes at once, and all of them: this runs over everything that is written.
 bool IsPlain(std::string_view text) {
   constexpr uint64_t kEach = 0x0101010101010101;
-  constexpr uint64_t kHigh = 0x80 * kEach;
-  const auto is_other = [](uint64_t bytes) {
-    // The high bit of a byte that has it, that is below 0x20 (or after such a one), that is 0x7f.
-    return ((bytes | (bytes - 0x20 * kEach) | (bytes + kEach)) & kHigh) != 0;
-  };
-  while (text.size() >= sizeof(uint64_t)) {
+  constexpr uint64_t kSpaces = 0x20 * kEach;
+  uint64_t others = 0;  // high bits: of bytes that have it, that are below 0x20 (or after such a one), that are 0x7f
+  const auto take = [&others](uint64_t bytes) { others |= bytes | (bytes - kSpaces) | (bytes + kEach); };
+  const char* at = text.data();
+  size_t left = text.size();
+  for (; left >= sizeof(uint64_t); at += sizeof(uint64_t), left -= sizeof(uint64_t)) {
     uint64_t bytes = 0;
-    std::memcpy(&bytes, text.data(), sizeof(bytes));
-    if (is_other(bytes)) return false;
-    text.remove_prefix(sizeof(bytes));
+    std::memcpy(&bytes, at, sizeof(bytes));
+    take(bytes);
   }
-  uint64_t bytes = 0x20 * kEach;
-  std::memcpy(&bytes, text.data(), text.size());
-  return !is_other(bytes);
+  uint64_t rest = kSpaces;
+  std::memcpy(&rest, at, left);
+  take(rest);
+  return (others & (0x80 * kEach)) == 0;
 }
 
 std::string_view NameOf(const LineView& line, bool demangle) {
