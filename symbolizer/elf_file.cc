@@ -14,6 +14,8 @@
 namespace kiln::symbolizer {
 namespace {
 
+constexpr size_t kStreamPieceBytes = 256 * 1024;
+
 template <typename T>
 std::span<std::byte> BytesOf(T& value) {
   return std::as_writable_bytes(std::span(&value, 1));
@@ -302,12 +304,15 @@ Status ElfFile::CheckInFile(const Section& section) const {
   return absl::OkStatus();
 }
 
+Status ElfFile::CheckLimit(const Section& section, uint64_t limit_bytes) const {
+  if (section.size <= limit_bytes) return absl::OkStatus();
+  return Error(absl::StatusCode::kResourceExhausted, "section {} has {} bytes; the limit is {}", SectionName(section),
+               section.size, limit_bytes);
+}
+
 StatusOr<std::vector<std::byte>> ElfFile::ReadSection(const Section& section, uint64_t limit_bytes) const {
   KILN_RETURN_IF_ERROR(CheckInFile(section));
-  if (section.size > limit_bytes) {
-    return Error(absl::StatusCode::kResourceExhausted, "section {} has {} bytes; the limit is {}", SectionName(section),
-                 section.size, limit_bytes);
-  }
+  KILN_RETURN_IF_ERROR(CheckLimit(section, limit_bytes));
   std::vector<std::byte> bytes(section.size);
   KILN_RETURN_IF_ERROR(source_->ReadAt(section.offset, bytes));
   if (!IsCompressed(section)) return bytes;
@@ -315,6 +320,30 @@ StatusOr<std::vector<std::byte>> ElfFile::ReadSection(const Section& section, ui
       (section.flags & SHF_COMPRESSED) != 0 ? UnpackSection(bytes, limit_bytes) : UnpackGnuSection(bytes, limit_bytes);
   if (!unpacked.ok()) return Annotate(unpacked.status(), fmt::format("section {}", SectionName(section)));
   return unpacked;
+}
+
+Status ElfFile::StreamSection(const Section& section, uint64_t limit_bytes,
+                              absl::FunctionRef<Status(std::span<const std::byte>)> sink) const {
+  KILN_RETURN_IF_ERROR(CheckInFile(section));
+  uint64_t done = 0;
+  const auto source = [&](std::span<std::byte> out) -> StatusOr<size_t> {
+    const size_t count = std::min<uint64_t>(out.size(), section.size - done);
+    KILN_RETURN_IF_ERROR(source_->ReadAt(FileOffset(section.offset.value() + done), out.first(count)));
+    done += count;
+    return count;
+  };
+  if (IsCompressed(section)) {
+    const Status status = (section.flags & SHF_COMPRESSED) != 0 ? UnpackSection(source, limit_bytes, sink)
+                                                                : UnpackGnuSection(source, limit_bytes, sink);
+    return status.ok() ? status : Annotate(status, fmt::format("section {}", SectionName(section)));
+  }
+  KILN_RETURN_IF_ERROR(CheckLimit(section, limit_bytes));
+  std::vector<std::byte> piece(std::min<uint64_t>(section.size, kStreamPieceBytes));
+  while (done < section.size) {
+    KILN_ASSIGN_OR_RETURN(const size_t count, source(piece));
+    KILN_RETURN_IF_ERROR(sink(std::span(piece).first(count)));
+  }
+  return absl::OkStatus();
 }
 
 Status ElfFile::ReadSectionAt(const Section& section, uint64_t offset, std::span<std::byte> out) const {

@@ -10,6 +10,8 @@
 // Format: System V ABI, chapters 4 and 5.
 #pragma once
 
+#include <absl/functional/function_ref.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -126,6 +128,9 @@ class ElfFile {
   // kNotFound if it has none in the file (SHT_NOBITS), kUnimplemented if compressed by another method than zlib's
   // or Zstandard, kDataLoss if damaged or if it reaches beyond the file.
   StatusOr<std::vector<std::byte>> ReadSection(const Section& section, uint64_t limit_bytes) const;
+  // The same piece by piece, in order, without holding all of it.
+  Status StreamSection(const Section& section, uint64_t limit_bytes,
+                       absl::FunctionRef<Status(std::span<const std::byte>)> sink) const;
   // Whether what the file has of a section is compressed: SHF_COMPRESSED, or the older .zdebug_*.
   bool IsCompressed(const Section& section) const;
   // Fills `out` from `offset` within the section, for tables that are read piece by piece. Same errors; kUnimplemented
@@ -135,6 +140,7 @@ class ElfFile {
  private:
   explicit ElfFile(std::unique_ptr<const ByteSource> source) : source_(std::move(source)) {}
   Status CheckInFile(const Section& section) const;
+  Status CheckLimit(const Section& section, uint64_t limit_bytes) const;
   static StatusOr<ElfFile> Open(std::unique_ptr<const ByteSource> source, bool take_relocatable);
   Status ReadHeaders(bool take_relocatable);
   Status ReadSegments(uint64_t offset, uint64_t count);

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "symbolizer/file_symbolizer.h"
 
-#include <sys/mman.h>
-
 #include <filesystem>
 #include <optional>
 #include <utility>
@@ -11,6 +9,7 @@
 #include "symbolizer/index/index_builder.h"
 #include "symbolizer/code_namer.h"
 #include "symbolizer/plt_symbols.h"
+#include "symbolizer/scratch_file.h"
 
 namespace kiln::symbolizer {
 namespace {
@@ -19,13 +18,13 @@ class Symbolizer final : public FileSymbolizer {
  public:
   Symbolizer(ElfFile elf, DebugPlaces places) : elf_(std::move(elf)), places_(std::move(places)) {}
 
-  void Read(bool debug_info) {
+  void Read(const FileSymbolizerOptions& options) {
     files_ = FindDebugFiles(elf_, places_);
     if (files_.debug) debug_path_ = files_.debug->path;
     ReadSymbols();
     if (auto go = GoNames::Find(elf_); go.ok()) go_ = *std::move(go);
-    if (debug_info) {
-      if (const Status status = BuildIndex(); !status.ok()) note_ = Message(status);
+    if (options.debug_info) {
+      if (const Status status = BuildIndex(options.scratch_folder); !status.ok()) note_ = Message(status);
     }
     namer_.emplace(NameSources{.go = go_ ? &*go_ : nullptr,
                                .lines = index_ ? &*index_ : nullptr,
@@ -51,7 +50,7 @@ class Symbolizer final : public FileSymbolizer {
     }
   }
 
-  Status BuildIndex() {
+  Status BuildIndex(const std::string& scratch_folder) {
     const ElfFile* const info = files_.InfoOf(elf_);
     if (info == nullptr) {
       if (go_) return absl::OkStatus();
@@ -59,8 +58,7 @@ class Symbolizer final : public FileSymbolizer {
                    DebugMissName(files_.debug_miss),
                    files_.passed_over.empty() ? "" : fmt::format(" ({})", files_.passed_over));
     }
-    const UniqueFd fd(::memfd_create("kiln-index", MFD_CLOEXEC));
-    if (!fd.valid()) return ErrnoError(errno, "cannot make a file in memory");
+    KILN_ASSIGN_OR_RETURN(const UniqueFd fd, ScratchFile::CreateUnnamed(scratch_folder));
     const IndexInput input{.code = &elf_,
                            .debug = info,
                            .supplementary = files_.supplementary ? &files_.supplementary->elf : nullptr,
@@ -69,7 +67,7 @@ class Symbolizer final : public FileSymbolizer {
                              auto file = std::move(FindDwoFile(elf_, dwo.comp_dir, dwo.name, places_).file);
                              return file ? std::optional(std::move(file->elf)) : std::nullopt;
                            }};
-    KILN_RETURN_IF_ERROR(BuildLineIndex(input, {}, fd.get()));
+    KILN_RETURN_IF_ERROR(BuildLineIndex(input, {.scratch_folder = scratch_folder}, fd.get()));
     KILN_ASSIGN_OR_RETURN(const File file, File::Open(fmt::format("/proc/self/fd/{}", fd.get())));
     KILN_ASSIGN_OR_RETURN(index_, LineIndex::Open(file));
     const LineIndexHeader& header = index_->header();
@@ -119,7 +117,7 @@ StatusOr<std::unique_ptr<FileSymbolizer>> FileSymbolizer::Open(const std::string
   const std::string place = options.path.empty() ? AbsolutePath(path) : options.path;
   auto symbolizer = std::make_unique<Symbolizer>(
       *std::move(elf), DebugPlaces{.path = place, .roots = options.roots, .debug_folders = options.debug_folders});
-  symbolizer->Read(options.debug_info);
+  symbolizer->Read(options);
   return symbolizer;
 }
 

@@ -29,6 +29,8 @@ struct FileSymbolizerOptions {
   std::vector<std::string> debug_folders = {};
   // Read DWARF: files, lines and inlined functions. Without it names alone, in a fraction of the time and memory.
   bool debug_info = true;
+  // For unlinked files of the size of the debug information; "" = in memory. Its filesystem has to know O_TMPFILE.
+  std::string scratch_folder = {};
 };
 
 // Thread-compatible: names are remembered.

@@ -5,6 +5,7 @@
 
 #include "base/root_folder.h"
 #include "symbolizer/file_symbolizer.h"
+#include "symbolizer/scratch_file.h"
 
 namespace kiln::agent {
 namespace {
@@ -59,6 +60,7 @@ Status AsDataError(const Status& status, std::string_view path) {
 StatusOr<std::unique_ptr<FileSymbolizer>> Open(const SymbolizeOptions& options) {
   symbolizer::FileSymbolizerOptions how;
   how.debug_folders = options.debug_folders;
+  how.scratch_folder = symbolizer::ScratchFile::UsableFolder();
   if (options.root.empty()) return FileSymbolizer::Open(options.exe, how);
   const std::string path = options.exe.starts_with('/') ? options.exe : "/" + options.exe;
   how.path = path;

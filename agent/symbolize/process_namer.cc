@@ -13,6 +13,7 @@
 #include "agent/process/object_files.h"
 #include "symbolizer/file_symbolizer.h"
 #include "symbolizer/kernel_symbols.h"
+#include "symbolizer/scratch_file.h"
 #include "symbolizer/symbol_table.h"
 
 namespace kiln::agent {
@@ -38,6 +39,7 @@ class ProcessNamer final : public AddressNamer {
                  .mappings = std::make_shared<MappingTable>(std::move(mappings))},
         role_(options.return_addresses ? AddressRole::kReturnAddress : AddressRole::kInstruction) {
     how_.debug_folders = options.debug_folders;
+    how_.scratch_folder = symbolizer::ScratchFile::UsableFolder();
     how_.roots = {fmt::format("/proc/{}/root", facts.pid.value), "/"};
   }
 

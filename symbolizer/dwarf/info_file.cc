@@ -14,7 +14,7 @@ namespace {
 constexpr int kMaxSteps = 8;
 constexpr size_t kMaxReferredUnits = 4096;
 // Units whose scopes are kept: those in work, and those that others refer to.
-constexpr size_t kMaxScopedUnits = 16;
+constexpr size_t kMaxScopedUnits = 4;
 
 bool HasScopes(uint16_t language) {
   switch (language) {

@@ -2,7 +2,6 @@
 #include "symbolizer/dwarf/sections.h"
 
 #include <elf.h>
-#include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -50,13 +49,19 @@ size_t PageBytes() { return static_cast<size_t>(::sysconf(_SC_PAGESIZE)); }
 SectionLoader::SectionLoader(SectionLoader&& other) noexcept
     : sections_(std::exchange(other.sections_, {})),
       bytes_(other.bytes_),
+      held_bytes_(other.held_bytes_),
+      scratch_bytes_(other.scratch_bytes_),
       mappings_(std::exchange(other.mappings_, {})),
+      scratch_(std::move(other.scratch_)),
       read_(std::move(other.read_)) {}
 
 SectionLoader& SectionLoader::operator=(SectionLoader&& other) noexcept {
   std::swap(sections_, other.sections_);
   std::swap(bytes_, other.bytes_);
+  std::swap(held_bytes_, other.held_bytes_);
+  std::swap(scratch_bytes_, other.scratch_bytes_);
   std::swap(mappings_, other.mappings_);
+  std::swap(scratch_, other.scratch_);
   std::swap(read_, other.read_);
   return *this;
 }
@@ -67,6 +72,7 @@ SectionLoader::~SectionLoader() {
 
 void SectionLoader::Drop() const {
   for (const Mapping& mapping : mappings_) ::madvise(mapping.at, mapping.bytes, MADV_DONTNEED);
+  for (const ScratchFile& file : scratch_) file.Drop();
 }
 
 StatusOr<Bytes> SectionLoader::Map(const ElfFile& elf, const ElfFile::Section& section) {
@@ -83,31 +89,29 @@ StatusOr<Bytes> SectionLoader::Map(const ElfFile& elf, const ElfFile::Section& s
   return Bytes(static_cast<const std::byte*>(at) + ahead, section.size);
 }
 
-StatusOr<Bytes> SectionLoader::MoveToScratch(std::vector<std::byte> bytes, const std::string& folder) {
-  const UniqueFd file(::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
-  if (file.get() < 0) return ErrnoError(errno, "cannot make a temporary file in {}", folder);
-  for (size_t done = 0; done < bytes.size();) {
-    const ssize_t written = ::write(file.get(), bytes.data() + done, bytes.size() - done);
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return ErrnoError(errno, "cannot write a temporary file in {}", folder);
-    done += static_cast<size_t>(written);
-  }
-  void* const at = ::mmap(nullptr, bytes.size(), PROT_READ, MAP_PRIVATE | MAP_NORESERVE, file.get(), 0);
-  if (at == MAP_FAILED) return ErrnoError(errno, "cannot map a temporary file in {}", folder);
-  mappings_.push_back({.at = at, .bytes = bytes.size()});
-  return Bytes(static_cast<const std::byte*>(at), bytes.size());
+StatusOr<Bytes> SectionLoader::ReadToScratch(const ElfFile& elf, const ElfFile::Section& section,
+                                             const std::string& folder) {
+  KILN_ASSIGN_OR_RETURN(ScratchFile file, ScratchFile::Create(folder));
+  KILN_RETURN_IF_ERROR(elf.StreamSection(section, kDefaultMaxDebugBytes - scratch_bytes_, [&](Bytes bytes) {
+    file.Append(bytes);
+    return file.status();
+  }));
+  KILN_ASSIGN_OR_RETURN(const Bytes bytes, file.Finish());
+  scratch_bytes_ += bytes.size();
+  scratch_.push_back(std::move(file));
+  return bytes;
 }
 
 StatusOr<Bytes> SectionLoader::LoadSection(const ElfFile& elf, const ElfFile::Section& section,
                                            const LoadOptions& options) {
-  const bool as_it_is = (section.flags & SHF_COMPRESSED) == 0 && !elf.SectionName(section).starts_with(".z");
-  if (options.map && as_it_is && !elf.relocatable() && elf.file() != nullptr) return Map(elf, section);
-  const uint64_t left = options.limit_bytes - std::min(options.limit_bytes, bytes_);
+  if (!elf.relocatable()) {
+    if (options.map && !elf.IsCompressed(section) && elf.file() != nullptr) return Map(elf, section);
+    if (!options.scratch_folder.empty()) return ReadToScratch(elf, section, options.scratch_folder);
+  }
+  const uint64_t left = options.limit_bytes - std::min(options.limit_bytes, held_bytes_);
   KILN_ASSIGN_OR_RETURN(std::vector<std::byte> bytes, elf.ReadSection(section, left));
   if (elf.relocatable()) KILN_RETURN_IF_ERROR(ApplyRelocations(elf, section, bytes));
-  // Nothing can't be mapped.
-  if (options.map && !options.scratch_folder.empty() && !bytes.empty())
-    return MoveToScratch(std::move(bytes), options.scratch_folder);
+  held_bytes_ += bytes.size();
   read_.push_back(std::make_unique<std::vector<std::byte>>(std::move(bytes)));
   return Bytes(*read_.back());
 }

@@ -3,7 +3,8 @@
 //
 // By default they are read: then no change of the file can hurt. A process that may be killed by SIGBUS without harm
 // (the indexer, see agent/symbols) maps the file instead; what was passed over can then be dropped from memory, and a
-// file of gigabytes costs no more than the window that is being looked at.
+// file of gigabytes costs no more than the window that is being looked at. The same goes for what is read or unpacked
+// into a scratch file of our own.
 #pragma once
 
 #include <memory>
@@ -13,6 +14,7 @@
 #include "base/status.h"
 #include "symbolizer/dwarf/cursor.h"
 #include "symbolizer/elf_file.h"
+#include "symbolizer/scratch_file.h"
 
 namespace kiln::symbolizer::dwarf {
 
@@ -27,8 +29,9 @@ struct Sections {
 
 struct LoadOptions {
   bool map = false;
-  uint64_t limit_bytes = kDefaultMaxDebugBytes;  // of what is read or unpacked
-  // Where compressed sections are unpacked to if `map`: an unlinked file in this folder; "" = memory.
+  uint64_t limit_bytes = kDefaultMaxDebugBytes;  // of what memory holds
+  // Where to what is not mapped is read or unpacked: an unlinked file in this folder, at most kDefaultMaxDebugBytes of
+  // it; "" = memory.
   std::string scratch_folder = {};
 };
 
@@ -57,11 +60,14 @@ class SectionLoader {
   SectionLoader() = default;
   StatusOr<Bytes> LoadSection(const ElfFile& elf, const ElfFile::Section& section, const LoadOptions& options);
   StatusOr<Bytes> Map(const ElfFile& elf, const ElfFile::Section& section);
-  StatusOr<Bytes> MoveToScratch(std::vector<std::byte> bytes, const std::string& folder);
+  StatusOr<Bytes> ReadToScratch(const ElfFile& elf, const ElfFile::Section& section, const std::string& folder);
 
   Sections sections_;
   uint64_t bytes_ = 0;
+  uint64_t held_bytes_ = 0;     // in memory
+  uint64_t scratch_bytes_ = 0;  // in scratch files
   std::vector<Mapping> mappings_;
+  std::vector<ScratchFile> scratch_;
   std::vector<std::unique_ptr<std::vector<std::byte>>> read_;
 };
 

@@ -25,9 +25,9 @@ struct IndexInput {
 struct IndexOptions {
   // Map files instead of reading them: see dwarf/sections.h.
   bool map_files = false;
-  // For temporary files, which have about the size of the index; "" = in memory.
+  // For temporary files, which have about the size of the index and of what is not mapped; "" = in memory.
   std::string scratch_folder = {};
-  // Of debug information that is read or unpacked into memory.
+  // Of debug information that memory holds.
   uint64_t limit_bytes = uint64_t{4} << 30;
 };
 

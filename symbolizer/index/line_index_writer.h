@@ -13,7 +13,7 @@
 
 #include "base/status.h"
 #include "symbolizer/index/line_index_format.h"
-#include "symbolizer/index/scratch_file.h"
+#include "symbolizer/scratch_file.h"
 #include "symbolizer/name_pool.h"
 
 namespace kiln::symbolizer {

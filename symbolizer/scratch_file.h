@@ -16,7 +16,9 @@ namespace kiln::symbolizer {
 // memory while an index is made. Move-only, thread-compatible.
 class ScratchFile {
  public:
-  // In `folder`; "" = in memory (memfd_create).
+  // An empty file in `folder`, for reading and writing, that goes when it is closed; "" = in memory (memfd_create).
+  static StatusOr<UniqueFd> CreateUnnamed(const std::string& folder);
+  // The same, to be written through this class.
   static StatusOr<ScratchFile> Create(const std::string& folder);
   ScratchFile(ScratchFile&& other) noexcept;
   ScratchFile& operator=(ScratchFile&&) = delete;
@@ -29,10 +31,16 @@ class ScratchFile {
   }
   uint64_t size() const { return written_ + buffer_.size(); }
 
+  // The first error of any Append.
+  const Status& status() const { return status_; }
+
   // All of it, mapped; the first error of any Append. Nothing may be appended afterwards.
   StatusOr<std::span<const std::byte>> Finish();
   // Lets go of the memory of what was mapped.
   void Drop() const;
+
+  // The first of $TMPDIR and /var/tmp that can have such files; "" if none can.
+  static std::string UsableFolder();
 
  private:
   explicit ScratchFile(UniqueFd fd) : fd_(std::move(fd)) {}

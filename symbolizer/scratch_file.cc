@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "symbolizer/index/scratch_file.h"
+#include "symbolizer/scratch_file.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <utility>
 
 namespace kiln::symbolizer {
@@ -14,13 +15,26 @@ constexpr size_t kBufferBytes = 256 << 10;
 
 }  // namespace
 
-StatusOr<ScratchFile> ScratchFile::Create(const std::string& folder) {
+StatusOr<UniqueFd> ScratchFile::CreateUnnamed(const std::string& folder) {
   UniqueFd fd(folder.empty() ? ::memfd_create("kiln-index", MFD_CLOEXEC)
                              : ::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
   if (fd.get() < 0) {
     return ErrnoError(errno, "cannot make a temporary file in {}", folder.empty() ? "memory" : folder);
   }
+  return fd;
+}
+
+StatusOr<ScratchFile> ScratchFile::Create(const std::string& folder) {
+  KILN_ASSIGN_OR_RETURN(UniqueFd fd, CreateUnnamed(folder));
   return ScratchFile(std::move(fd));
+}
+
+std::string ScratchFile::UsableFolder() {
+  const char* const wanted = std::getenv("TMPDIR");
+  for (const char* const folder : {wanted, "/var/tmp"}) {
+    if (folder != nullptr && *folder == '/' && CreateUnnamed(folder).ok()) return folder;
+  }
+  return "";
 }
 
 ScratchFile::ScratchFile(ScratchFile&& other) noexcept
