@@ -16,6 +16,7 @@ int main(int argc, char** argv) {
     // At once: what it has in memory goes with it.
     ::_exit(kiln::agent::RunIndexer({argv + 2, argv + argc}));
   }
+  kiln::agent::AllowIndexJobs();
   return kiln::agent::RunCommandLine(argc, argv,
                                      {.record = kiln::agent::RunRecord,
                                       .agent = kiln::agent::RunAgent,

@@ -23,6 +23,7 @@ using profile::Profile;
 constexpr size_t kMinWidth = 40;
 constexpr size_t kMaxLabelColumns = 12;
 constexpr std::string_view kUnnamedPrefix = "kiln.frames.unnamed: ";
+constexpr std::string_view kWithoutLinesPrefix = "kiln.frames.without_lines: ";
 
 // The texts stand below each other, as long as no label is unusually long.
 class LabelledLines {
@@ -166,15 +167,17 @@ std::string Shares(std::vector<std::pair<int64_t, std::string>> parts, int64_t w
   return text;
 }
 
-void AddNamed(Properties& properties, LabelledLines& lines) {
-  const std::optional<int64_t> frames = properties.TakeNumber("kiln.frames");
-  const auto unnamed = properties.TakeNumbers(kUnnamedPrefix);
+// How many of the frames that `total_key` counts have what those below `missing_prefix` lack, and why.
+void AddShare(std::string_view label, std::string_view what, const std::string& total_key,
+              std::string_view missing_prefix, Properties& properties, LabelledLines& lines) {
+  const std::optional<int64_t> frames = properties.TakeNumber(total_key);
+  const auto without = properties.TakeNumbers(missing_prefix);
   if (!frames || *frames <= 0) return;
   int64_t missing = 0;
-  for (const auto& [count, reason] : unnamed) missing = SaturatingAdd(missing, count);
-  std::string text = fmt::format("{} % of the frames", Percent(*frames - missing, *frames));
-  if (missing > 0) text += "; the others: " + Shares(unnamed, *frames);
-  lines.Add("named", text);
+  for (const auto& [count, reason] : without) missing = SaturatingAdd(missing, count);
+  std::string text = fmt::format("{} % of the {}", Percent(*frames - missing, *frames), what);
+  if (missing > 0) text += "; the others: " + Shares(without, *frames);
+  lines.Add(label, text);
 }
 
 // Unwind tables are worth a line when they did not all fit.
@@ -215,7 +218,8 @@ std::string RenderProfileSummary(const Profile& profile, size_t width) {
     complete += "; the others: " + Shares(std::move(reasons), totals.samples);
   }
   lines.Add("complete", complete);
-  AddNamed(properties, lines);
+  AddShare("named", "frames", "kiln.frames", kUnnamedPrefix, properties, lines);
+  AddShare("lines", "native frames", "kiln.frames.native", kWithoutLinesPrefix, properties, lines);
   AddUnwinding(properties, lines);
   properties.AddRest(lines);
   return lines.Render(width);

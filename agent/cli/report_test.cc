@@ -151,7 +151,9 @@ TEST(Summary, TellsTargetHostNamesAndWhateverElseTheProfileKnows) {
                                                            b.AddAttribute("kiln.kernel", "6.1 x86_64"),
                                                            b.AddAttribute("kiln.frames", 200),
                                                            b.AddAttribute("kiln.zero", 0),
-                                                           b.AddAttribute("kiln.frames.unnamed: file is stripped", 30)};
+                                                           b.AddAttribute("kiln.frames.unnamed: file is stripped", 30),
+                                                           b.AddAttribute("kiln.frames.native", 100),
+                                                           b.AddAttribute("kiln.frames.without_lines: too large", 25)};
   b.SetProperties(b.AddAttributeSet(properties));
   EXPECT_EQ(RenderProfileSummary(std::move(b).Finish(), 0),
             "recorded  process 7, on web-1 (Linux 6.1 x86_64)\n"
@@ -159,6 +161,7 @@ TEST(Summary, TellsTargetHostNamesAndWhateverElseTheProfileKnows) {
             "1,234 lost\n"
             "complete  0 % of the stacks\n"
             "named     85.00 % of the frames; the others: 15.00 % file is stripped\n"
+            "lines     75.00 % of the native frames; the others: 25.00 % too large\n"
             "kiln.samples.lost.ring_full  1,234\n");
 }
 

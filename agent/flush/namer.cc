@@ -69,8 +69,10 @@ void Namer::BeginWindow(const Window& window) {
     Object& object = objects_[id];
     object.used_in = window_;
     const std::shared_ptr<const ObjectFile>& file = window.objects.at(id);
-    auto index = indexes_ == nullptr ? nullptr : indexes_->Get(id, file).index;
-    object.names.Prepare(*file, std::move(of_object), std::move(index));
+    LineIndexes::Answer lines{.index = nullptr, .state = IndexState::kOff};
+    if (indexes_ != nullptr) lines = indexes_->Get(id, file);
+    object.lines_state = lines.state;
+    object.names.Prepare(*file, std::move(of_object), std::move(lines.index));
   }
 }
 
@@ -135,6 +137,7 @@ NamedFrame Namer::NameObject(const Window& window, const Frame& frame) {
   object.used_in = window_;
   const ObjectNames::Found found = object.names.Find(file, address);
   named.miss = found.miss;
+  named.lines_state = object.lines_state;
   for (const symbolizer::SourceLine* line : found.lines) named.lines.push_back(*line);
   return named;
 }

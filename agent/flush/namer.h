@@ -30,6 +30,7 @@ struct NamedFrame {
   uint64_t address = 0;                                            // as in profile::Location
   std::vector<symbolizer::SourceLine> lines;  // innermost first; never empty: "[module+0xaddress]" stands for a miss
   symbolizer::Miss miss = symbolizer::Miss::kNone;
+  IndexState lines_state = IndexState::kOff;  // of native code: what became of its debug information
 };
 
 // Stage 5: names frames. What was named stays known from window to window, within `cache_bytes`; symbol tables are read
@@ -67,6 +68,7 @@ class Namer {
  private:
   struct Object {
     ObjectNames names;
+    IndexState lines_state = IndexState::kOff;
     uint64_t used_in = 0;  // window_
   };
   NamedFrame NameObject(const Window& window, const Frame& frame);

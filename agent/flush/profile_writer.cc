@@ -16,6 +16,12 @@ using profile::LocationIndex;
 using profile::ProfileBuilder;
 using profile::StringIndex;
 
+// For a frame whose file's debug information is in this state.
+std::string_view WhyNoLines(IndexState state) {
+  const bool read = state == IndexState::kReady || state == IndexState::kNotNeeded;
+  return read ? "no line at the address" : IndexStateName(state);
+}
+
 class Writer {
  public:
   Writer(const Window& window, Namer& namer, NamingCounts& naming)
@@ -34,12 +40,20 @@ class Writer {
       if (missed_[miss] == 0) continue;
       naming_.missed[std::string(symbolizer::MissName(static_cast<symbolizer::Miss>(miss)))] = missed_[miss];
     }
+    for (size_t state = 0; state < without_lines_.size(); ++state) {
+      if (without_lines_[state] == 0) continue;
+      naming_.without_lines[std::string(WhyNoLines(static_cast<IndexState>(state)))] = without_lines_[state];
+    }
     std::vector<AttributeIndex> properties;
     for (const auto& [key, text] : facts.texts) properties.push_back(builder_.AddAttribute(key, text));
     for (const auto& [key, number] : facts.numbers) properties.push_back(builder_.AddAttribute(key, number));
     properties.push_back(builder_.AddAttribute("kiln.frames", naming_.frames));
     for (const auto& [reason, frames] : naming_.missed) {
       properties.push_back(builder_.AddAttribute("kiln.frames.unnamed: " + reason, frames));
+    }
+    if (naming_.native != 0) properties.push_back(builder_.AddAttribute("kiln.frames.native", naming_.native));
+    for (const auto& [reason, frames] : naming_.without_lines) {
+      properties.push_back(builder_.AddAttribute("kiln.frames.without_lines: " + reason, frames));
     }
     builder_.SetProperties(builder_.AddAttributeSet(properties));
     return std::move(builder_).Finish();
@@ -50,6 +64,8 @@ class Writer {
     LocationIndex location;
     symbolizer::Miss miss;
     bool is_mark;  // of a cut stack: no frame
+    IndexState lines_state;
+    bool has_lines;
   };
   struct ThreadFacts {
     ThreadIndex thread;
@@ -67,6 +83,9 @@ class Writer {
       if (named.is_mark) continue;
       naming_.frames += count.samples;
       missed_[static_cast<size_t>(named.miss)] += count.samples;
+      if (named.lines_state == IndexState::kOff || named.miss != symbolizer::Miss::kNone) continue;
+      naming_.native += count.samples;
+      if (!named.has_lines) without_lines_[static_cast<size_t>(named.lines_state)] += count.samples;
     }
     const int64_t samples = count.samples;
     const ThreadFacts& thread = FactsOf(count.thread);
@@ -134,7 +153,11 @@ class Writer {
                                 .line = line.line,
                                 .column = line.column});
     }
-    return {builder_.AddLocation(std::move(location)), named.miss, named.type == profile::FrameType::kTruncated};
+    return {.location = builder_.AddLocation(std::move(location)),
+            .miss = named.miss,
+            .is_mark = named.type == profile::FrameType::kTruncated,
+            .lines_state = named.lines_state,
+            .has_lines = !named.lines.front().file.empty()};
   }
 
   // Frames that follow each other are often in one module.
@@ -167,6 +190,7 @@ class Writer {
   std::string last_build_id_;
   uint64_t last_start_ = 0;
   std::array<int64_t, symbolizer::kMissCount> missed_{};  // frames of all samples, by why they have no name
+  std::array<int64_t, kIndexStateCount> without_lines_{};  // the same of native ones without file and line
 };
 
 }  // namespace

@@ -25,6 +25,9 @@ struct ProfileFacts {
 struct NamingCounts {
   int64_t frames = 0;                     // frames of all samples, marks of cut stacks not counted
   std::map<std::string, int64_t> missed;  // reason -> frames without a name
+  // Of native code with a name, if debug information is wanted at all.
+  int64_t native = 0;
+  std::map<std::string, int64_t> without_lines;  // reason -> frames without file and line
 };
 
 // Stages 5 to 7 for one window: names what the aggregator counted and makes a Profile of it. Resource attributes: those

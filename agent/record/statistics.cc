@@ -80,6 +80,8 @@ std::string RenderStatistics(Session& session, const Window& window, const Costs
   for (const auto& [reason, samples] : StopReasons(window.aggregate)) json["stop_reasons"][reason] = samples;
   json["frames"] = naming.frames;
   json["frames_unnamed"] = naming.missed;
+  json["frames_native"] = naming.native;
+  json["frames_without_lines"] = naming.without_lines;
   const StageSeconds& stages = session.stages();
   json["cpu_seconds"] = {{"collect", stages.collect},         {"aggregate", stages.aggregate - stages.locate},
                          {"locate", stages.locate},           {"tables", costs.table_seconds},

@@ -22,6 +22,8 @@ namespace {
 
 constexpr size_t kMaxMessageBytes = 4096;
 
+bool index_jobs_are_allowed = false;
+
 // The child's files get the numbers from kFirstIndexerFd on. They are moved out of the way first: one's number may be
 // another one's place.
 class SpawnFiles {
@@ -102,7 +104,12 @@ Status StatusOf(int wait_status, const std::string& message) {
 
 }  // namespace
 
+void AllowIndexJobs() { index_jobs_are_allowed = true; }
+
 Status RunIndexJob(const IndexJob& job, std::chrono::seconds timeout, const std::function<bool()>& cancelled) {
+  if (!index_jobs_are_allowed) {
+    return Error(absl::StatusCode::kFailedPrecondition, "this program cannot make line indexes");
+  }
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return ErrnoError(errno, "cannot make a pipe");
   const UniqueFd reading(ends[0]);

@@ -36,7 +36,11 @@ struct IndexJob {
   bool idle = false;           // only when nothing else wants the CPU
 };
 
-// Runs a job to its end. kCancelled if `cancelled`, asked ten times a second, says so; kResourceExhausted if the memory
+// Says that this program calls RunIndexer for kIndexerArgument. Others, tests above all, must not be started as if they
+// did: they would do whatever they do, and start more of themselves. Before any thread starts.
+void AllowIndexJobs();
+
+// Runs a job to its end. kFailedPrecondition without AllowIndexJobs. kCancelled if `cancelled`, asked ten times a second, says so; kResourceExhausted if the memory
 // or `timeout` was not enough; kAborted if the child crashed; else what the child says (kNotFound: no debug
 // information).
 Status RunIndexJob(const IndexJob& job, std::chrono::seconds timeout, const std::function<bool()>& cancelled);
