@@ -51,7 +51,7 @@ def compare(kiln, binary, count, seed):
         if left == 0 or binary.section:  # llvm-dwarfdump tells sections of relocatable files not apart
             return None
         left -= 1
-        return oracles.raw_dwarf(raw_file, address)
+        return oracles.raw_dwarf(raw_file, address, binary.shared)
 
     # Of the file that the others read: what was stripped is a case of its own.
     symbols = oracles.Symbols(*dict.fromkeys((binary.exe, binary.file_of("addr2line"), binary.file_of("llvm"))))
