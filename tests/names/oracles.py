@@ -10,9 +10,6 @@ import random
 import re
 import subprocess
 import typing
-import zlib
-
-COMPRESSION_HEADER_BYTES = 24  # Elf64_Chdr
 
 
 class Frame(typing.NamedTuple):
@@ -120,7 +117,7 @@ def raw_dwarf(file, address, shared=""):
 
 @functools.lru_cache(maxsize=None)
 def name_of_entry(file, shared, offset, in_shared, steps=8):
-    """The name of a function whose entry, or the string with its name, stands in the file that dwz shares."""
+    """The name of a function whose entry, or the string with its name, stands in the file that dwz shares; unpacked."""
     here = shared if in_shared else file
     done = subprocess.run(
         ["llvm-dwarfdump-16", "-v", f"--debug-info={offset:#x}", here], capture_output=True, text=True, errors="surrogateescape"
@@ -143,11 +140,10 @@ def name_of_entry(file, shared, offset, in_shared, steps=8):
 @functools.lru_cache(maxsize=None)
 def strings_of(file):
     out = subprocess.run(["readelf", "-SW", file], capture_output=True, text=True, check=True).stdout
-    found = re.search(r"\.debug_str +PROGBITS +[0-9a-f]+ ([0-9a-f]+) ([0-9a-f]+) [0-9a-f]+ +(\w+)", out)
+    found = re.search(r"\.debug_str +PROGBITS +[0-9a-f]+ ([0-9a-f]+) ([0-9a-f]+)", out)
     with open(file, "rb") as content:
         content.seek(int(found.group(1), 16))
-        section = content.read(int(found.group(2), 16))
-    return zlib.decompress(section[COMPRESSION_HEADER_BYTES:]) if "C" in found.group(3) else section
+        return content.read(int(found.group(2), 16))
 
 
 def string_at(file, offset):
