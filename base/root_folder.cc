@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <climits>
 #include <string_view>
 
 #include "base/fd.h"
@@ -32,9 +34,12 @@ int OpenStepByStep(int root, std::string_view path) {
   return at.Release();
 }
 
-int OpenBelow(int root, const std::string& path) {
+// As many as the system follows.
+constexpr int kMaxLinks = 40;
+
+int OpenBelow(int root, const std::string& path, uint64_t further_flags = 0) {
   open_how how{};
-  how.flags = O_PATH | O_CLOEXEC;
+  how.flags = O_PATH | O_CLOEXEC | further_flags;
   how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
   const long fd = ::syscall(SYS_openat2, root, path.c_str(), &how, sizeof(how));
   if (fd >= 0 || (errno != ENOSYS && errno != EPERM)) return static_cast<int>(fd);
@@ -51,6 +56,27 @@ StatusOr<File> OpenInRoot(const std::string& root, const std::string& path) {
   StatusOr<File> file = File::Open(fmt::format("/proc/self/fd/{}", place.get()));
   if (!file.ok()) return Annotate(file.status(), fmt::format("{} in {}", path, root));
   return file;
+}
+
+std::string FollowLinksInRoot(const std::string& root, const std::string& path) {
+  const UniqueFd folder(::open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!folder.valid()) return path;
+  std::string at = path;
+  for (int i = 0; i < kMaxLinks; ++i) {
+    const UniqueFd place(OpenBelow(folder.get(), at, O_NOFOLLOW));
+    std::array<char, PATH_MAX> target;
+    const ssize_t size = place.valid() ? ::readlinkat(place.get(), "", target.data(), target.size()) : -1;
+    if (size <= 0) return place.valid() ? at : path;  // no link: that is where they end
+    const std::string_view text(target.data(), static_cast<size_t>(size));
+    if (text.starts_with('/')) {
+      at = text;
+    } else {
+      const size_t slash = at.rfind('/');
+      at = fmt::format("{}{}", slash == std::string::npos ? "" : at.substr(0, slash + 1), text);
+    }
+    if (at.size() >= PATH_MAX) return path;
+  }
+  return path;
 }
 
 }  // namespace kiln

@@ -34,5 +34,31 @@ TEST(RootFolderTest, IsNeverLeft) {
   std::filesystem::remove_all(folder);
 }
 
+TEST(RootFolderTest, FollowsLinksToWhereTheyEnd) {
+  std::string root = (std::filesystem::temp_directory_path() / "kiln_root_folder.XXXXXX").string();
+  ASSERT_NE(::mkdtemp(root.data()), nullptr);
+  std::filesystem::create_directories(root + "/store/deep");
+  ASSERT_TRUE(WriteFileAtomically(root + "/store/deep/file", "x").ok());
+  const auto link = [&](const char* path, const char* target) {
+    ASSERT_EQ(::symlink(target, (root + path).c_str()), 0) << path;
+  };
+  link("/absolute", "/store/deep/file");
+  link("/store/relative", "../absolute");
+  link("/store/second", "deep/file");
+  link("/folder", "/store/deep");
+  link("/loop", "loop");
+  link("/nowhere", "/none");
+  EXPECT_EQ(FollowLinksInRoot(root, "/absolute"), "/store/deep/file");
+  EXPECT_EQ(FollowLinksInRoot(root, "/store/relative"), "/store/deep/file");
+  EXPECT_EQ(FollowLinksInRoot(root, "/store/second"), "/store/deep/file");
+  EXPECT_EQ(FollowLinksInRoot(root, "/store/deep/file"), "/store/deep/file");
+  EXPECT_EQ(FollowLinksInRoot(root, "/folder/file"), "/folder/file") << "of the file alone";
+  for (const char* path : {"/loop", "/nowhere", "/none", "", "/../none"}) {
+    EXPECT_EQ(FollowLinksInRoot(root, path), path);
+  }
+  EXPECT_EQ(FollowLinksInRoot(root + "/none", "/absolute"), "/absolute");
+  std::filesystem::remove_all(root);
+}
+
 }  // namespace
 }  // namespace kiln

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "symbolizer/debug_file.h"
 
+#include <elf.h>
 #include <fmt/format.h>
 #include <zlib.h>
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "base/root_folder.h"
@@ -65,13 +67,31 @@ struct Proof {
   std::optional<uint32_t> crc = {};  // counts where one of the two files has no build id
   bool none_needed = false;          // the name has to do
   bool take_relocatable = false;
+  bool same_code = false;  // the code has to have the same addresses
+  bool no_copy = false;    // a file without debug information is a copy of `elf`
 };
+
+bool HasDebugSections(const ElfFile& elf) {
+  return std::ranges::any_of(elf.sections(), [&](const ElfFile::Section& section) {
+    const std::string_view name = elf.SectionName(section);
+    return section.type != SHT_NOBITS && (name.starts_with(".debug_") || name.starts_with(".zdebug_"));
+  });
+}
+
+// Sections with code, as far as they decide what addresses mean.
+std::vector<std::tuple<std::string_view, ElfAddress, uint64_t>> CodeSections(const ElfFile& elf) {
+  std::vector<std::tuple<std::string_view, ElfAddress, uint64_t>> sections;
+  for (const ElfFile::Section& section : elf.sections()) {
+    const bool is_code = (section.flags & SHF_ALLOC) != 0 && (section.flags & SHF_EXECINSTR) != 0;
+    if (is_code && section.size != 0) sections.emplace_back(elf.SectionName(section), section.address, section.size);
+  }
+  return sections;
+}
 
 StatusOr<File> OpenAgain(const File& file) { return File::Open(fmt::format("/proc/self/fd/{}", file.fd())); }
 
-// kNone if `found`, opened from `bytes`, is what was looked for.
-DebugMiss Examine(const ElfFile& found, const StatusOr<File>& bytes, const Proof& proof) {
-  if (found.machine() != proof.elf.machine()) return DebugMiss::kWrongKind;
+// kNone if `found`, opened from `bytes`, belongs to what it was looked for.
+DebugMiss ExamineIdentity(const ElfFile& found, const StatusOr<File>& bytes, const Proof& proof) {
   if (proof.none_needed) return DebugMiss::kNone;
   if (!proof.build_id.empty() && !found.build_id().empty()) {
     return found.build_id() == proof.build_id ? DebugMiss::kNone : DebugMiss::kBuildIdDiffers;
@@ -82,6 +102,16 @@ DebugMiss Examine(const ElfFile& found, const StatusOr<File>& bytes, const Proof
   const StatusOr<uint32_t> crc = CrcOf(*bytes);
   if (!crc.ok()) return DebugMiss::kUnreadable;
   return *crc == *proof.crc ? DebugMiss::kNone : DebugMiss::kWrongCrc;
+}
+
+// kNone if `found`, opened from `bytes`, is what was looked for.
+DebugMiss Examine(const ElfFile& found, const StatusOr<File>& bytes, const Proof& proof) {
+  if (found.machine() != proof.elf.machine()) return DebugMiss::kWrongKind;
+  const DebugMiss miss = ExamineIdentity(found, bytes, proof);
+  if (miss != DebugMiss::kNone) return miss;
+  if (proof.no_copy && !HasDebugSections(found)) return DebugMiss::kNotFound;
+  if (!proof.same_code) return DebugMiss::kNone;
+  return CodeSections(found) == CodeSections(proof.elf) ? DebugMiss::kNone : DebugMiss::kOtherSections;
 }
 
 class Search {
@@ -134,10 +164,38 @@ std::string BuildIdPath(std::string_view debug_folder, std::string_view build_id
   return fmt::format("{}/.build-id/{}/{}.debug", debug_folder, build_id.substr(0, 2), build_id.substr(2));
 }
 
+// "/lib/x" of "/usr/lib/x" and the other way round: one is a link to the other. "" where there is no other name.
+std::string OtherNameOf(std::string_view path) {
+  constexpr std::string_view kUsr = "/usr";
+  const bool in_usr = path.starts_with("/usr/");
+  const std::string_view rest = in_usr ? path.substr(kUsr.size()) : path;
+  for (const std::string_view folder : {"/lib/", "/lib64/", "/bin/", "/sbin/"}) {
+    if (rest.starts_with(folder)) return in_usr ? std::string(rest) : fmt::format("{}{}", kUsr, rest);
+  }
+  return "";
+}
+
+// `path` and what it is a link to in any of the places.
+std::vector<std::string> WithoutLinks(std::string_view path, const DebugPlaces& places) {
+  std::vector<std::string> paths{std::string(path)};
+  for (const auto* const folders : {&places.debug_folders, &places.roots}) {
+    for (const std::string& folder : *folders) {
+      std::string end = FollowLinksInRoot(folder, paths.front());
+      if (std::ranges::find(paths, end) == paths.end()) paths.push_back(std::move(end));
+    }
+  }
+  return paths;
+}
+
 // One place after the other until one has the file.
 class PlaceList {
  public:
   explicit PlaceList(const DebugPlaces& places) : places_(places) {}
+  // A path of the system, below a folder that is laid out like /usr/lib/debug.
+  void InDebugFoldersAt(const std::string& path) {
+    InDebugFolders(path);
+    InDebugFolders(OtherNameOf(path));
+  }
   // A path below a folder that is laid out like /usr/lib/debug. Begins with '/'; "" is passed over.
   void InDebugFolders(std::string path) {
     if (path.empty()) return;
@@ -190,6 +248,7 @@ std::string_view DebugMissName(DebugMiss miss) {
     case DebugMiss::kDamaged: return "the debug file is damaged";
     case DebugMiss::kUnreadable: return "the debug file is unreadable";
     case DebugMiss::kTooLarge: return "the debug file is too large";
+    case DebugMiss::kOtherSections: return "the debug file has other code sections";
   }
   return "unknown reason";
 }
@@ -206,18 +265,28 @@ DebugSearch FindDebugFile(const ElfFile& elf, const DebugPlaces& places) {
     if (has_folder) {
       list.InRoots(fmt::format("{}/{}", folder, link->name));
       list.InRoots(fmt::format("{}/.debug/{}", folder, link->name));
-      list.InDebugFolders(fmt::format("{}/{}", folder, link->name));
+      list.InDebugFoldersAt(fmt::format("{}/{}", folder, link->name));
     }
     if (!has_folder || !folder.empty()) list.InFoldersOnly(fmt::format("/{}", link->name));
   }
   const bool has_id = !by_id.empty();
+  // At that path lies the file itself, too, where a folder holds more than debug files.
+  const std::string own_name(NameOf(places.path));
+  if (has_id && !own_name.empty() && places.path.starts_with('/')) {
+    list.InDebugFoldersAt(places.path);
+    list.InDebugFoldersAt(fmt::format("{}.debug", places.path));
+  }
   return list.Run([&](const std::string& path) {
     // Under the name of a build id only the build id counts.
     const bool is_by_id = has_id && path.ends_with(by_id);
+    const bool at_own_path = NameOf(path) == own_name && (!link || link->name != own_name);
     return Proof{.elf = elf,
-                 .own_path = places.path,
+                 .own_path = at_own_path ? std::string_view() : places.path,
                  .build_id = elf.build_id(),
-                 .crc = link && !is_by_id ? std::optional(link->crc) : std::nullopt};
+                 .crc = link && !is_by_id ? std::optional(link->crc) : std::nullopt,
+                 .take_relocatable = elf.relocatable(),
+                 .same_code = elf.relocatable(),
+                 .no_copy = at_own_path};
   });
 }
 
@@ -231,16 +300,20 @@ DebugSearch FindAltFile(const ElfFile& elf, std::string_view path, const DebugPl
     list.InFoldersOnly(link->name.starts_with(fmt::format("{}/", kDebugFolder)) ? link->name.substr(kDebugFolder.size())
                                                                                 : link->name);
   } else if (path.starts_with('/')) {
-    const std::string beside = fmt::format("{}/{}", FolderOf(path), link->name);
-    list.InRoots(beside);
-    list.InFoldersOnly(beside);
+    for (const std::string& own_path : WithoutLinks(path, places)) {
+      const std::string beside = fmt::format("{}/{}", FolderOf(own_path), link->name);
+      list.InRoots(beside);
+      list.InFoldersOnly(beside);
+    }
   }
   list.InDebugFolders(BuildIdPath("", link->build_id));
   const size_t dwz = link->name.rfind(kDwzFolder);
   list.InDebugFolders(fmt::format(
       "/{}{}", kDwzFolder,
       dwz == std::string::npos ? std::string(NameOf(link->name)) : link->name.substr(dwz + kDwzFolder.size())));
-  return list.Run([&](const std::string&) { return Proof{.elf = elf, .build_id = link->build_id}; });
+  // dwz makes it a relocatable file.
+  return list.Run(
+      [&](const std::string&) { return Proof{.elf = elf, .build_id = link->build_id, .take_relocatable = true}; });
 }
 
 DebugSearch FindDwpFile(const ElfFile& elf, std::string_view debug_path, const DebugPlaces& places) {

@@ -7,6 +7,11 @@
 //      in a root /usr/lib/debug/.build-id/xx/rest.debug
 //   2. by the name in .gnu_debuglink: D/NAME, D and D/usr/lib/debug at the file's folder;
 //      in a root beside the file, in .debug/ beside it, below /usr/lib/debug at its folder
+//   3. by the file's own path, FILE and FILE.debug, where 2. looks below D and /usr/lib/debug: so lie the debug files
+//   of
+//      the kernel's modules, which have no .gnu_debuglink
+// Below these folders /usr/lib and /lib are one, likewise bin, sbin and lib64: systems where they are links name files
+// either way.
 // The file that dwz shares among debug files: by the name in .gnu_debugaltlink, by its build id, and in .dwz/.
 //
 // A file counts only if it belongs to the object file: by an equal build id, else by the CRC that .gnu_debuglink holds.
@@ -42,8 +47,9 @@ enum class DebugMiss : uint8_t {
   kDamaged,         // an ELF file that is cut or contradicts itself
   kUnreadable,      // permissions, I/O error, a loop of symbolic links, a FIFO
   kTooLarge,        // beyond the limit for what has to be read to tell that it belongs
+  kOtherSections,   // of an object file before linking: the code would have other addresses
 };
-inline constexpr int kDebugMissCount = static_cast<int>(DebugMiss::kTooLarge) + 1;
+inline constexpr int kDebugMissCount = static_cast<int>(DebugMiss::kOtherSections) + 1;
 // Short text for people, e.g. "the build id differs". Never empty.
 std::string_view DebugMissName(DebugMiss miss);
 
@@ -70,10 +76,12 @@ struct DebugSearch {
   std::string passed_over = {};  // root and path of that file, for people; "" = none
 };
 
-// The separate debug file of `elf`. Costs a few open(2) calls; reads whole files if a CRC has to tell.
+// The separate debug file of `elf`, for one before linking another such. Costs a dozen open(2) calls; reads whole files
+// if a CRC has to tell.
 DebugSearch FindDebugFile(const ElfFile& elf, const DebugPlaces& places);
 
-// The file that .gnu_debugaltlink of `elf` names; `elf` is at `path` of one of the places.
+// The file that .gnu_debugaltlink of `elf` names; `elf` is at `path` of one of the places. A relative name counts from
+// the folder of the file itself, not of a link to it.
 DebugSearch FindAltFile(const ElfFile& elf, std::string_view path, const DebugPlaces& places);
 
 // FILE.dwp, the package of all .dwo files of one program: beside the object file, beside its debug file (`debug_path`,

@@ -167,6 +167,88 @@ TEST_F(DebugFileTest, RefusesWhatIsNoRegularFile) {
   EXPECT_EQ(Find(Program("", DebugLinkBytes("p.debug", 0))), "");
 }
 
+// At the file's own path.
+
+TEST_F(DebugFileTest, FindsADebugFileAtTheFilesOwnPathByItsBuildId) {
+  const ElfFile program = Program(kId, "");
+  Write("/usr/lib/debug/opt/app/program.debug", DebugImage(kId));
+  EXPECT_EQ(Find(program), "/usr/lib/debug/opt/app/program.debug");
+  Write("/usr/lib/debug/opt/app/program", DebugImage(kId));
+  EXPECT_EQ(Find(program), "/usr/lib/debug/opt/app/program");
+  Write("/usr/lib/debug/opt/app/program", DebugImage("another!"));
+  EXPECT_EQ(Find(program), "/usr/lib/debug/opt/app/program.debug");
+  EXPECT_EQ(Find(program, ""), "") << "the path is not known";
+  EXPECT_EQ(Find(Program("", "")), "") << "nothing says that it belongs";
+}
+
+TEST_F(DebugFileTest, TakesFoldersInUsrForThoseOfTheSameNameInTheRoot) {
+  const ElfFile program = Program(kId, "");
+  EXPECT_EQ(Find(program, "/usr/lib/a/b.so"), "");
+  Write("/usr/lib/debug/lib/a/b.so", DebugImage(kId));
+  EXPECT_EQ(Find(program, "/usr/lib/a/b.so"), "/usr/lib/debug/lib/a/b.so");
+  EXPECT_EQ(Find(program, "/lib/a/b.so"), "/usr/lib/debug/lib/a/b.so");
+  EXPECT_EQ(Find(program, "/lib64/a/b.so"), "");
+  EXPECT_EQ(Find(program, "/usr/library/a/b.so"), "");
+  Write("/usr/lib/debug/usr/sbin/b.debug", DebugImage(kId));
+  EXPECT_EQ(Find(program, "/sbin/b"), "/usr/lib/debug/usr/sbin/b.debug");
+  EXPECT_EQ(Find(Program(kId, DebugLinkBytes("b.debug", 0)), "/sbin/program"), "/usr/lib/debug/usr/sbin/b.debug");
+}
+
+TEST_F(DebugFileTest, DoesNotTakeACopyOfTheFileForItsDebugFile) {
+  ElfBuilder copy;
+  copy.AddNoteSegment(BuildIdNote(kId), 4);
+  copy.AddText(0x1000, 0x100);
+  copy.Add({.name = ".debug_info", .type = SHT_NOBITS, .size = 8});
+  WriteOutside("/image/opt/app/program", copy.Build());
+  const DebugPlaces places = {.path = "/opt/app/program", .roots = {root_}, .debug_folders = {folder_ + "/image"}};
+  const DebugSearch none = FindDebugFile(Program(kId, ""), places);
+  EXPECT_EQ(none.miss, DebugMiss::kNotFound);
+  EXPECT_FALSE(none.file);
+  WriteOutside("/image/usr/lib/debug/opt/app/program", DebugImage(kId));
+  auto found = FindDebugFile(Program(kId, ""), places).file;
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->path, "/usr/lib/debug/opt/app/program");
+  WriteOutside("/image/opt/app/program", DebugImage(kId));
+  found = FindDebugFile(Program(kId, ""), places).file;
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->path, "/opt/app/program");
+}
+
+// A kernel module, or its debug file.
+ElfBuilder Module(uint64_t text_bytes) {
+  ElfBuilder builder;
+  builder.patch_header = [](Elf64_Ehdr& header) { header.e_type = ET_REL; };
+  builder.Add({.name = ".note.gnu.build-id", .type = SHT_NOTE, .flags = SHF_ALLOC, .bytes = BuildIdNote(kId)});
+  builder.AddText(0, 0, ".text.empty");
+  builder.AddText(0, text_bytes);
+  builder.AddText(0, 0x40, ".init.text");
+  return builder;
+}
+
+TEST_F(DebugFileTest, FindsThatOfAKernelModule) {
+  const std::string path = "/lib/modules/6.1/kernel/fs/xfs.ko", debug_path = "/usr/lib/debug" + path;
+  Write("/module.ko", Module(0x100).Build());
+  const auto module = ElfFile::OpenRelocatable(*File::Open(root_ + "/module.ko"));
+  ASSERT_TRUE(module.ok()) << module.status();
+  const auto write = [&](uint64_t text_bytes) {
+    ElfBuilder debug = Module(text_bytes);
+    debug.Add({.name = ".debug_info", .bytes = "some"});
+    Write(debug_path, debug.Build());
+  };
+  write(0x100);
+  EXPECT_EQ(Find(*module, path), debug_path);
+  EXPECT_EQ(Find(*module, "/usr" + path), debug_path);
+  EXPECT_EQ(Find(Program(kId, ""), path), "") << "addresses of a program are others";
+  // The addresses of .init.text would be others.
+  write(0x200);
+  const DebugSearch search = FindDebugFile(*module, {.path = path, .roots = {root_}});
+  EXPECT_FALSE(search.file);
+  EXPECT_EQ(search.miss, DebugMiss::kOtherSections);
+  EXPECT_EQ(search.passed_over, root_ + debug_path);
+  Write(debug_path, DebugImage(kId));
+  EXPECT_EQ(FindDebugFile(*module, {.path = path, .roots = {root_}}).miss, DebugMiss::kOtherSections);
+}
+
 // The reason of each miss.
 
 class DebugMissTest : public DebugFileTest {
@@ -353,6 +435,28 @@ TEST_F(DebugFileTest, FindsTheAltFileByNameByBuildIdAndInItsFolder) {
   EXPECT_EQ(find("renamed"), kIdPath);
   WriteOutside("/extra/.dwz/x86_64/p.debug", DebugImage(kId));
   EXPECT_EQ(find(absolute), "extra:/.dwz/x86_64/p.debug");
+}
+
+TEST_F(DebugFileTest, TheNameOfAnAltFileCountsFromWhereALinkEnds) {
+  const std::string real = "/usr/lib/debug/usr/bin/p.debug";
+  Write(real, DebugImage(kId));
+  Link("/usr/lib/debug/.build-id/ab/cd.debug", "../../usr/bin/p.debug");
+  Write("/usr/lib/debug/usr/common", DebugImage(kId));
+  const auto found =
+      FindAltFile(WithAltLink("../common", kId), "/usr/lib/debug/.build-id/ab/cd.debug", {.roots = {root_}}).file;
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->path, "/usr/lib/debug/.build-id/ab/../../usr/bin/../common");
+}
+
+TEST_F(DebugFileTest, TakesTheRelocatableFileThatDwzMakes) {
+  ElfBuilder common;
+  common.patch_header = [](Elf64_Ehdr& header) { header.e_type = ET_REL; };
+  common.Add({.name = ".note.gnu.build-id", .type = SHT_NOTE, .bytes = BuildIdNote(kId)});
+  common.Add({.name = ".debug_info", .bytes = "some"});
+  Write("/opt/app/common", common.Build());
+  const auto found = FindAltFile(WithAltLink("common", kId), "/opt/app/p", {.roots = {root_}}).file;
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->path, "/opt/app/common");
 }
 
 TEST_F(DebugFileTest, RefusesTheAltFileOfAnotherBuild) {

@@ -3,6 +3,7 @@
 
 #include <elf.h>
 
+#include <algorithm>
 #include <cstring>
 #include <optional>
 #include <vector>
@@ -50,12 +51,24 @@ uint64_t ValueOf(const ElfFile& elf, const Elf64_Sym& symbol) {
   return symbol.st_value + (in_section ? elf.sections()[symbol.st_shndx].address.value() : 0);
 }
 
+bool IsTableFor(const ElfFile::Section& table, uint64_t index) { return table.type == SHT_RELA && table.info == index; }
+
+uint64_t IndexOf(const ElfFile& elf, const ElfFile::Section& section) {
+  return static_cast<uint64_t>(&section - elf.sections().data());
+}
+
 }  // namespace
 
+bool HasRelocations(const ElfFile& elf, const ElfFile::Section& section) {
+  const uint64_t index = IndexOf(elf, section);
+  return elf.relocatable() &&
+         std::ranges::any_of(elf.sections(), [&](const auto& table) { return IsTableFor(table, index); });
+}
+
 Status ApplyRelocations(const ElfFile& elf, const ElfFile::Section& section, std::span<std::byte> bytes) {
-  const auto index = static_cast<uint64_t>(&section - elf.sections().data());
+  const uint64_t index = IndexOf(elf, section);
   for (const ElfFile::Section& table : elf.sections()) {
-    if (table.type != SHT_RELA || table.info != index) continue;
+    if (!IsTableFor(table, index)) continue;
     if (table.link >= elf.sections().size()) {
       return Error(absl::StatusCode::kDataLoss, "relocations of section {} without symbols", elf.SectionName(section));
     }

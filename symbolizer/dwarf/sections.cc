@@ -104,13 +104,14 @@ StatusOr<Bytes> SectionLoader::ReadToScratch(const ElfFile& elf, const ElfFile::
 
 StatusOr<Bytes> SectionLoader::LoadSection(const ElfFile& elf, const ElfFile::Section& section,
                                            const LoadOptions& options) {
-  if (!elf.relocatable()) {
+  const bool relocated = HasRelocations(elf, section);
+  if (!relocated) {
     if (options.map && !elf.IsCompressed(section) && elf.file() != nullptr) return Map(elf, section);
     if (!options.scratch_folder.empty()) return ReadToScratch(elf, section, options.scratch_folder);
   }
   const uint64_t left = options.limit_bytes - std::min(options.limit_bytes, held_bytes_);
   KILN_ASSIGN_OR_RETURN(std::vector<std::byte> bytes, elf.ReadSection(section, left));
-  if (elf.relocatable()) KILN_RETURN_IF_ERROR(ApplyRelocations(elf, section, bytes));
+  if (relocated) KILN_RETURN_IF_ERROR(ApplyRelocations(elf, section, bytes));
   held_bytes_ += bytes.size();
   read_.push_back(std::make_unique<std::vector<std::byte>>(std::move(bytes)));
   return Bytes(*read_.back());

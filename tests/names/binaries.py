@@ -23,6 +23,7 @@ class Binary:
     addr2line: str = ""  # the file that it reads; "" = exe
     llvm: str = ""
     raw: str = ""  # the file whose DWARF llvm-dwarfdump reads as it is; "" = exe
+    shared: str = ""  # the file that .gnu_debugaltlink of `raw` names
     section: str = ""  # addresses count from its start: in a relocatable file
     inside: str = ""  # the name that kiln is given, if it isn't exe: the path in a --root
 
@@ -266,6 +267,26 @@ def build_id(path):
     return ""
 
 
+def with_reachable_link(b, debug_file, root):
+    """`debug_file`, or a copy whose .gnu_debugaltlink leads to a copy of the file that it names in `root`, and that copy.
+    addr2line takes every path in it for one from the folder of the debug file, and unpacks no strings of the file."""
+    copy, link = b.path(os.path.basename(debug_file)), b.path("altlink")
+    subprocess.run(["objcopy", "--dump-section", f".gnu_debugaltlink={link}", debug_file, copy], capture_output=True)
+    if not os.path.exists(link):
+        os.remove(copy)
+        return debug_file, ""
+    with open(link, "rb") as file:
+        name, _, digits = file.read().partition(b"\0")
+    original = os.path.join(root, name.decode().lstrip("/"))
+    shared = b.path(os.path.basename(original))
+    run("objcopy", "--decompress-debug-sections", original, shared)
+    with open(link, "wb") as file:
+        file.write(os.path.basename(shared).encode() + b"\0" + digits)
+    run("objcopy", "--update-section", f".gnu_debugaltlink={link}", debug_file, copy)
+    os.remove(link)
+    return copy, shared
+
+
 def add_distribution(b):
     for package, debug, files in PACKAGES:
         try:
@@ -280,15 +301,17 @@ def add_distribution(b):
             if not os.path.exists(debug_file):
                 b.left_out.append(f"{file}: its debug file is not in {debug}")
                 continue
+            reachable, shared = with_reachable_link(b, debug_file, root)
             b.binaries.append(
                 Binary(
                     "debian_" + os.path.basename(file),
                     exe,
                     kiln=["--root", root],
                     inside="/" + os.path.relpath(exe, root),
-                    addr2line=debug_file,
+                    addr2line=reachable,
                     llvm=debug_file,
                     raw=debug_file,
+                    shared=shared,
                 )
             )
 

@@ -3,6 +3,7 @@
 a tuple of frames, innermost inlined function first; empty if there is no name."""
 
 import bisect
+import functools
 import json
 import posixpath
 import random
@@ -98,11 +99,56 @@ class Raw(typing.NamedTuple):
     column: int
 
 
-def raw_dwarf(file, address):
+def raw_dwarf(file, address, shared=""):
+    """`shared` is the file of .gnu_debugaltlink, which llvm-dwarfdump does not follow."""
     done = subprocess.run(
         ["llvm-dwarfdump-16", f"--lookup={address:#x}", file], capture_output=True, text=True, errors="surrogateescape"
     )
-    return parse_raw(done.stdout)
+    raw = parse_raw(done.stdout)
+    if not shared or raw.function or raw.inlined:
+        return raw
+    last = re.findall(r"DW_TAG_(inlined_subroutine|subprogram)(?:(?!DW_TAG).)*?DW_AT_abstract_origin\s+\((<alt )?(0x[0-9a-f]+)[>)]", done.stdout, re.DOTALL)
+    if not last:
+        return raw
+    tag, in_shared, offset = last[-1]
+    name = name_of_entry(file, shared, int(offset, 16), bool(in_shared))
+    return raw._replace(inlined=name) if tag == "inlined_subroutine" else raw._replace(function=name)
+
+
+@functools.lru_cache(maxsize=None)
+def name_of_entry(file, shared, offset, in_shared, steps=8):
+    """The name of a function whose entry, or the string with its name, stands in the file that dwz shares; unpacked."""
+    here = shared if in_shared else file
+    done = subprocess.run(
+        ["llvm-dwarfdump-16", "-v", f"--debug-info={offset:#x}", here], capture_output=True, text=True, errors="surrogateescape"
+    )
+    names, following = {}, ""
+    for kind, value in re.findall(r"^ +DW_AT_(linkage_name|name|abstract_origin|specification) \[\w+\]\s+\((.*)\)$", done.stdout, re.MULTILINE):
+        text = re.search(r'"(.*)"$', value)
+        elsewhere = re.search(r"^alt indirect string, offset: (0x[0-9a-f]+)", value)
+        entry = re.search(r"^<alt (0x[0-9a-f]+)>|\{(0x[0-9a-f]+)\}|^(0x[0-9a-f]+)", value)
+        if kind in ("linkage_name", "name"):
+            names[kind] = text.group(1) if text else string_at(shared, int(elsewhere.group(1), 16)) if elsewhere else ""
+        elif entry:
+            target = next(group for group in entry.groups() if group)
+            following = name_of_entry(file, shared, int(target, 16), in_shared or bool(entry.group(1)), steps - 1) if steps else ""
+    if names.get("linkage_name"):
+        return names["linkage_name"]
+    return following if following.startswith(("_Z", "_R")) or not names.get("name") else names["name"]
+
+
+@functools.lru_cache(maxsize=None)
+def strings_of(file):
+    out = subprocess.run(["readelf", "-SW", file], capture_output=True, text=True, check=True).stdout
+    found = re.search(r"\.debug_str +PROGBITS +[0-9a-f]+ ([0-9a-f]+) ([0-9a-f]+)", out)
+    with open(file, "rb") as content:
+        content.seek(int(found.group(1), 16))
+        return content.read(int(found.group(2), 16))
+
+
+def string_at(file, offset):
+    strings = strings_of(file)
+    return strings[offset : strings.index(b"\0", offset)].decode(errors="surrogateescape")
 
 
 def parse_raw(text):
@@ -135,6 +181,7 @@ class Section(typing.NamedTuple):
     name: str
     address: int
     size: int
+    index: str
 
 
 def code_sections(file):
@@ -142,9 +189,9 @@ def code_sections(file):
     out = subprocess.run(["readelf", "-SW", file], capture_output=True, text=True, check=True).stdout
     sections = []
     for line in out.splitlines():
-        found = re.match(r" +\[ *\d+\] (\S+) +(PROGBITS|NOBITS) +([0-9a-f]+) [0-9a-f]+ ([0-9a-f]+) [0-9a-f]+ +(\w*X\w*)", line)
+        found = re.match(r" +\[ *(\d+)\] (\S+) +(PROGBITS|NOBITS) +([0-9a-f]+) [0-9a-f]+ ([0-9a-f]+) [0-9a-f]+ +(\w*X\w*)", line)
         if found:
-            sections.append(Section(found.group(1), int(found.group(3), 16), int(found.group(4), 16)))
+            sections.append(Section(found.group(2), int(found.group(4), 16), int(found.group(5), 16), found.group(1)))
     return [section for section in sections if section.size]
 
 
@@ -171,10 +218,12 @@ class Symbols:
         self.ifuncs = set()  # names
         self.sections = code_sections(files[0])
         for file in files:
+            # Other symbols have addresses that mean something else: offsets in debug information, for instance.
+            code = {section.index for section in code_sections(file)}
             out = subprocess.run(["readelf", "-sW", file], capture_output=True, text=True, errors="surrogateescape").stdout
             for line in out.splitlines():
                 found = re.match(r" +\d+: ([0-9a-f]+) +(\d+|0x[0-9a-f]+) (\w+) +\w+ +\w+ +(\w+) (\S+)", line)
-                if not found or found.group(3) in ("SECTION", "FILE", "OBJECT", "TLS") or found.group(4) in ("UND", "ABS"):
+                if not found or found.group(3) in ("SECTION", "FILE", "OBJECT", "TLS") or found.group(4) not in code:
                     continue
                 start, size = int(found.group(1), 16), int(found.group(2), 0)
                 if found.group(3) == "IFUNC":
