@@ -15,7 +15,10 @@ SERVER = peers.program("debuginfod")
 COMPILER = peers.program("g++", "c++")
 OBJCOPY = peers.program("objcopy")
 READELF = peers.program("readelf")
+STRIP = peers.program("strip")
+GO = peers.program("go")
 ASK = os.environ["KILN_ASK_DEBUGINFOD"]
+KILN = os.environ["KILN"]
 UNKNOWN = "0123456789abcdef0123456789abcdef01234567"
 
 
@@ -34,11 +37,11 @@ class DebuginfodTest(unittest.TestCase):
         self.files = self.folder / "files"
         self.files.mkdir()
 
-    def make_program(self):
+    def make_program(self, text="int main() { return 0; }\n"):
         """The build id of a program whose debug file is in the server's folder."""
         source, program = self.folder / "main.cc", self.folder / "program"
-        source.write_text("int main() { return 0; }\n", encoding="utf-8")
-        peers.run(COMPILER, "-g", "-Wl,--build-id=sha1", "-o", program, source)
+        source.write_text(text, encoding="utf-8")
+        peers.run(COMPILER, "-O1", "-g", "-Wl,--build-id=sha1", "-o", program, source)
         self.debug = self.files / "program.debug"
         peers.run(OBJCOPY, "--only-keep-debug", program, self.debug)
         return re.search(r"Build ID: ([0-9a-f]+)", peers.run(READELF, "-n", program))[1]
@@ -80,6 +83,28 @@ class DebuginfodTest(unittest.TestCase):
         server.terminate()
         server.wait()
         self.assertEqual(self.ask(url, build_id)[build_id], found[build_id])
+
+    def test_recording_of_a_stripped_program(self):
+        """Its functions, files and lines come from the server, which is asked by whoever wants it to be."""
+        self.make_program("""double burn(long n) {
+  volatile double sum = 0;
+  for (long i = 0; i < n; ++i) sum = sum + i / 3.0;
+  return sum;
+}
+int main() { return burn(200000000) < 0; }
+""")
+        peers.run(STRIP, self.folder / "program")
+        url, server = self.start()
+        peers.wait_until(lambda: self.indexed(url), "debuginfod has indexed its folder", process=server)
+        environment = {**os.environ, "DEBUGINFOD_URLS": url}
+        frames = {}
+        for option in ("-F997", "--debuginfod"):
+            profile = self.folder / f"out{option}.pb.gz"
+            peers.run(KILN, "record", option, "--debug-info-cache", self.folder / "lines", "-o", profile, "--",
+                      self.folder / "program", env=environment)
+            frames[option] = peers.run(GO, "tool", "pprof", "-raw", profile)
+        self.assertNotIn("burn", frames["-F997"])
+        self.assertRegex(frames["--debuginfod"], r"burn\(long\) \S*/main\.cc:3")
 
     def test_server_that_is_gone(self):
         (port,) = peers.free_ports(1)
