@@ -3,7 +3,9 @@
 //
 // 1. Go's own table, where it knows the address: it has the names by which Go's tools and profile-guided optimisation
 //    know functions, and lines, stripped or not.
-// 2. The line index; a function that DWARF has no name for gets that of its symbol.
+// 2. The line index; a function that DWARF has no name for gets that of its symbol. One that the kernel has the same
+//    name for but for a suffix ("read.isra.0", "read.cold") keeps the kernel's, so that it is one function whether
+//    lines are known or not, and the one that /proc/kallsyms and tracers know.
 // 3. Symbols.
 #pragma once
 
@@ -40,12 +42,15 @@ class CodeNamer {
     std::span<const LineView> lines;  // innermost inlined function first; empty on a miss. Valid until the next call
     Miss miss = Miss::kNone;
   };
-  Found Find(ElfAddress address);
+  // `kernel_symbol` is instead of symbols for kernel code: the kernel's own name of the function, which is shown as it
+  // is; "" = none.
+  Found Find(ElfAddress address, std::string_view kernel_symbol = {});
   // The same, to keep.
-  Naming Copy(ElfAddress address);
+  Naming Copy(ElfAddress address, std::string_view kernel_symbol = {});
 
  private:
   LineView Named(const LineIndex::Line& line, std::string_view name);
+  LineView NamedByKernel(const LineIndex::Line& line, std::string_view kernel_symbol);
 
   NameSources sources_;
   DemangledNames demangled_;

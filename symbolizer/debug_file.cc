@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/root_folder.h"
+#include "symbolizer/debug_files.h"
 
 namespace kiln::symbolizer {
 namespace {
@@ -61,14 +62,15 @@ DebugMiss MissOfElf(const Status& status) {
 
 // How to tell that a file is the one that was looked for.
 struct Proof {
-  const ElfFile& elf;                // whose debug information it is
+  const ElfFile* elf = nullptr;      // whose debug information it is; nullptr = no file's
   std::string_view own_path = {};    // where that one is
   std::string_view build_id = {};    // "" = none to compare with
   std::optional<uint32_t> crc = {};  // counts where one of the two files has no build id
   bool none_needed = false;          // the name has to do
   bool take_relocatable = false;
   bool same_code = false;  // the code has to have the same addresses
-  bool no_copy = false;    // a file without debug information is a copy of `elf`
+  bool needs_debug_info = false;
+  bool no_copy = false;  // a file without debug information is a copy of `elf`
 };
 
 bool HasDebugSections(const ElfFile& elf) {
@@ -106,12 +108,13 @@ DebugMiss ExamineIdentity(const ElfFile& found, const StatusOr<File>& bytes, con
 
 // kNone if `found`, opened from `bytes`, is what was looked for.
 DebugMiss Examine(const ElfFile& found, const StatusOr<File>& bytes, const Proof& proof) {
-  if (found.machine() != proof.elf.machine()) return DebugMiss::kWrongKind;
+  if (proof.elf != nullptr && found.machine() != proof.elf->machine()) return DebugMiss::kWrongKind;
   const DebugMiss miss = ExamineIdentity(found, bytes, proof);
   if (miss != DebugMiss::kNone) return miss;
+  if (proof.needs_debug_info && !HasDebugInfo(found)) return DebugMiss::kNoDebugInfo;
   if (proof.no_copy && !HasDebugSections(found)) return DebugMiss::kNotFound;
   if (!proof.same_code) return DebugMiss::kNone;
-  return CodeSections(found) == CodeSections(proof.elf) ? DebugMiss::kNone : DebugMiss::kOtherSections;
+  return CodeSections(found) == CodeSections(*proof.elf) ? DebugMiss::kNone : DebugMiss::kOtherSections;
 }
 
 class Search {
@@ -142,7 +145,7 @@ class Search {
       miss = MissOfOpening(file.status());
       return std::nullopt;
     }
-    const File* self = proof.elf.file();
+    const File* self = proof.elf == nullptr ? nullptr : proof.elf->file();
     if (path == proof.own_path || (self != nullptr && self->identity() == file->identity())) {
       miss = DebugMiss::kItself;
       return std::nullopt;
@@ -248,6 +251,7 @@ std::string_view DebugMissName(DebugMiss miss) {
     case DebugMiss::kDamaged: return "the debug file is damaged";
     case DebugMiss::kUnreadable: return "the debug file is unreadable";
     case DebugMiss::kTooLarge: return "the debug file is too large";
+    case DebugMiss::kNoDebugInfo: return "the file holds no debug information";
     case DebugMiss::kOtherSections: return "the debug file has other code sections";
   }
   return "unknown reason";
@@ -280,13 +284,25 @@ DebugSearch FindDebugFile(const ElfFile& elf, const DebugPlaces& places) {
     // Under the name of a build id only the build id counts.
     const bool is_by_id = has_id && path.ends_with(by_id);
     const bool at_own_path = NameOf(path) == own_name && (!link || link->name != own_name);
-    return Proof{.elf = elf,
+    return Proof{.elf = &elf,
                  .own_path = at_own_path ? std::string_view() : places.path,
                  .build_id = elf.build_id(),
                  .crc = link && !is_by_id ? std::optional(link->crc) : std::nullopt,
                  .take_relocatable = elf.relocatable(),
                  .same_code = elf.relocatable(),
                  .no_copy = at_own_path};
+  });
+}
+
+DebugSearch FindDebugFileByBuildId(const CodeByBuildId& code, const DebugPlaces& places) {
+  const std::string by_id = BuildIdPath("", code.build_id);
+  if (by_id.empty()) return {.miss = DebugMiss::kNothingToGoBy};
+  PlaceList list(places);
+  list.InDebugFolders(by_id);
+  for (const std::string& path : code.in_debug_folders) list.InDebugFolders(path);
+  for (const std::string& path : code.in_roots) list.InRoots(path);
+  return list.Run([&](const std::string&) {
+    return Proof{.build_id = code.build_id, .take_relocatable = true, .needs_debug_info = true};
   });
 }
 
@@ -313,7 +329,7 @@ DebugSearch FindAltFile(const ElfFile& elf, std::string_view path, const DebugPl
       dwz == std::string::npos ? std::string(NameOf(link->name)) : link->name.substr(dwz + kDwzFolder.size())));
   // dwz makes it a relocatable file.
   return list.Run(
-      [&](const std::string&) { return Proof{.elf = elf, .build_id = link->build_id, .take_relocatable = true}; });
+      [&](const std::string&) { return Proof{.elf = &elf, .build_id = link->build_id, .take_relocatable = true}; });
 }
 
 DebugSearch FindDwpFile(const ElfFile& elf, std::string_view debug_path, const DebugPlaces& places) {
@@ -327,7 +343,8 @@ DebugSearch FindDwpFile(const ElfFile& elf, std::string_view debug_path, const D
     list.InRoots(fmt::format("{}.dwp", debug_path));
     list.InFoldersOnly(fmt::format("{}.dwp", debug_path));
   }
-  return list.Run([&](const std::string&) { return Proof{.elf = elf, .none_needed = true, .take_relocatable = true}; });
+  return list.Run(
+      [&](const std::string&) { return Proof{.elf = &elf, .none_needed = true, .take_relocatable = true}; });
 }
 
 DebugSearch FindDwoFile(const ElfFile& elf, std::string_view comp_dir, std::string_view name,
@@ -341,7 +358,8 @@ DebugSearch FindDwoFile(const ElfFile& elf, std::string_view comp_dir, std::stri
   }
   if (places.path.starts_with('/')) list.InRoots(fmt::format("{}/{}", FolderOf(places.path), NameOf(name)));
   list.InFoldersOnly(fmt::format("/{}", NameOf(name)));
-  return list.Run([&](const std::string&) { return Proof{.elf = elf, .none_needed = true, .take_relocatable = true}; });
+  return list.Run(
+      [&](const std::string&) { return Proof{.elf = &elf, .none_needed = true, .take_relocatable = true}; });
 }
 
 }  // namespace kiln::symbolizer

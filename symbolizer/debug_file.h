@@ -47,6 +47,7 @@ enum class DebugMiss : uint8_t {
   kDamaged,         // an ELF file that is cut or contradicts itself
   kUnreadable,      // permissions, I/O error, a loop of symbolic links, a FIFO
   kTooLarge,        // beyond the limit for what has to be read to tell that it belongs
+  kNoDebugInfo,     // belongs, but holds no debug information: of code that is looked for by its build id alone
   kOtherSections,   // of an object file before linking: the code would have other addresses
 };
 inline constexpr int kDebugMissCount = static_cast<int>(DebugMiss::kOtherSections) + 1;
@@ -79,6 +80,17 @@ struct DebugSearch {
 // The separate debug file of `elf`, for one before linking another such. Costs a dozen open(2) calls; reads whole files
 // if a CRC has to tell.
 DebugSearch FindDebugFile(const ElfFile& elf, const DebugPlaces& places);
+
+// The same for code that is no file to begin with, but has a build id: the kernel and its modules. Counts only by an
+// equal build id and with debug information in it; object files before linking count, too.
+struct CodeByBuildId {
+  std::string build_id;  // lower-case hex; "" = nothing is found
+  // Where the file may be besides under its build id: below folders laid out like /usr/lib/debug, and then in the
+  // roots. Each begins with '/'.
+  std::vector<std::string> in_debug_folders = {};
+  std::vector<std::string> in_roots = {};
+};
+DebugSearch FindDebugFileByBuildId(const CodeByBuildId& code, const DebugPlaces& places);
 
 // The file that .gnu_debugaltlink of `elf` names; `elf` is at `path` of one of the places. A relative name counts from
 // the folder of the file itself, not of a link to it.

@@ -85,7 +85,7 @@ bool IsBuildId(std::string_view text) {
 uint64_t SizeIfOf(const std::string& path, const std::string& build_id) {
   StatusOr<File> file = File::Open(path);
   if (!file.ok()) return 0;
-  const StatusOr<ElfFile> elf = ElfFile::Open(*std::move(file));
+  const StatusOr<ElfFile> elf = ElfFile::OpenRelocatable(*std::move(file));  // kernel modules are not linked
   return elf.ok() && elf->build_id() == build_id ? elf->size() : 0;
 }
 

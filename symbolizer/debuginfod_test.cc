@@ -107,6 +107,15 @@ TEST_F(DebuginfodTest, FindsTheFileWithoutWaiting) {
   EXPECT_EQ(client_->counts().bytes, body_.size());
 }
 
+TEST_F(DebuginfodTest, TakesObjectFilesBeforeLinkingAsKernelModulesAre) {
+  ElfBuilder module;
+  module.patch_header = [](Elf64_Ehdr& header) { header.e_type = ET_REL; };
+  module.Add({.name = ".note.gnu.build-id", .type = SHT_NOTE, .bytes = BuildIdNote("\x12\xab\xcd\xef")});
+  body_ = module.Build();
+  Start();
+  EXPECT_EQ(AnswerFor(kId), DebuginfodState::kFound);
+}
+
 TEST_F(DebuginfodTest, RemembersThatAFileIsNotFoundForATime) {
   Start({.not_found_time = absl::Seconds(100)});
   EXPECT_EQ(AnswerFor("0011"), DebuginfodState::kNotFound);

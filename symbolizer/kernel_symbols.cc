@@ -123,6 +123,7 @@ class KernelSymbols::Parser {
     symbols_.hidden_ = entries_.empty() && zeros_ != 0;
     symbols_.text_start_ = marks_.stext != 0 ? marks_.stext : marks_.text;
     symbols_.text_end_ = marks_.etext;
+    symbols_.base_is_text_ = marks_.text != 0;
     symbols_.text_base_ = marks_.text != 0 ? marks_.text : marks_.stext;
     DropAliases();
     symbols_.intervals_ = IntervalMap::Paint(Ranges());

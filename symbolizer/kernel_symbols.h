@@ -59,8 +59,11 @@ class KernelSymbols {
   // Bounds of the kernel proper's text, [start, end); 0 if not known.
   uint64_t text_start() const { return text_start_; }
   uint64_t text_end() const { return text_end_; }
-  // _text: what addresses of the kernel proper are relative to, once it has been moved (KASLR). 0 if not known.
+  // _text, or _stext if that is not shown: what addresses of the kernel proper are relative to, once it has been moved
+  // (KASLR). 0 if not known.
   uint64_t text_base() const { return text_base_; }
+  // Whether text_base is _text itself.
+  bool base_is_text() const { return base_is_text_; }
 
   // Functions in kallsyms, aliases counted once; those of Add are not included.
   size_t size() const { return names_.size(); }
@@ -83,6 +86,7 @@ class KernelSymbols {
   std::map<uint64_t, Added> added_;  // by start; they do not overlap
   bool hidden_ = false;
   uint64_t text_base_ = 0;
+  bool base_is_text_ = false;
   uint64_t text_start_ = 0;
   uint64_t text_end_ = 0;
   size_t damaged_lines_ = 0;

@@ -84,7 +84,7 @@ void KernelNames::Load() {
   TakeIn(events_);
 }
 
-const KernelNames::Module& KernelNames::ModuleOf(const std::string& name) {
+KernelNames::Module& KernelNames::ModuleOf(const std::string& name) {
   const auto [entry, added] = modules_.try_emplace(name);
   Module& module = entry->second;
   if (!added) return module;
@@ -107,25 +107,81 @@ const KernelNames::Module& KernelNames::ModuleOf(const std::string& name) {
   return module;
 }
 
-KernelNames::Found KernelNames::Find(ProcessAddress address) {
+symbolizer::KernelImage KernelNames::ImageOf(const std::string& name) {
+  if (!release_) {
+    auto text = ReadFile(sources_.release, kMaxNumberFileBytes);
+    release_ = text.ok() ? text->substr(0, text->find('\n')) : "";
+  }
+  return {.module = name, .build_id = ModuleOf(name).build_id, .release = *release_};
+}
+
+// What has come since the window began is for the next one: a window's frames are named alike.
+void KernelNames::LookUpLines(const std::string& name, Module& module, LineIndexes& indexes) {
+  module.has_lines_looked_up = true;
+  LineIndexes::Answer answer = indexes.Get(ImageOf(name));
+  if (answer.index == nullptr || answer.layout == nullptr) return;
+  if (name.empty()) {
+    const auto& base = symbols_->base_is_text() ? answer.layout->text : answer.layout->stext;
+    if (!base || module.start == 0) return;
+    module.stretches.push_back({.start = module.start, .end = module.limit, .address = *base});
+  } else {
+    for (const symbolizer::KernelLayout::Section& section : answer.layout->sections) {
+      // Once the module has begun to run, others may lie where its .init sections were.
+      if (section.name.find('/') != std::string::npos || section.name.starts_with(".init")) continue;
+      const std::string path = fmt::format("{}/{}/sections/{}", sources_.modules, name, section.name);
+      const uint64_t start = NumberIn(path, 16);  // none: it is hidden
+      if (start == 0 || section.size > UINT64_MAX - start) continue;
+      module.stretches.push_back({.start = start, .end = start + section.size, .address = section.start});
+    }
+  }
+  module.index = std::move(answer.index);
+  module.namer = std::make_unique<symbolizer::CodeNamer>(symbolizer::NameSources{.lines = module.index.get()});
+}
+
+std::string KernelNames::ModuleNameOf(ProcessAddress address) {
+  if (!loaded_) Load();
+  if (!symbols_) return "";
+  auto symbol = symbols_->Lookup(address);
+  return symbol ? std::move(symbol->module) : "";
+}
+
+IndexState KernelNames::Ask(const std::string& module, LineIndexes& indexes) {
+  if (!loaded_) Load();
+  if (!symbols_) return IndexState::kNoDebugInfo;  // and nothing that its addresses could count from
+  return indexes.Get(ImageOf(module)).state;
+}
+
+KernelNames::Found KernelNames::Find(ProcessAddress address, LineIndexes* indexes) {
   if (!loaded_) Load();
   Found found;
+  std::string name;
   std::string module_name;
   if (!symbols_) {
     found.miss = Miss::kKernelSymbolsHidden;
   } else if (auto symbol = symbols_->Lookup(address)) {
-    found.name = std::move(symbol->name);
+    name = std::move(symbol->name);
     module_name = std::move(symbol->module);
   } else {
     found.miss = Miss::kNotCovered;
   }
   found.module = module_name.empty() ? kKernelModule : fmt::format("[{}]", module_name);
-  const Module& module = ModuleOf(module_name);
+  Module& module = ModuleOf(module_name);
   found.build_id = module.build_id;
   if (address.value() >= module.start && address.value() < module.limit) {
     found.start = module.start;
     found.limit = module.limit;
   }
+  if (symbols_ && indexes != nullptr && !module.has_lines_looked_up) LookUpLines(module_name, module, *indexes);
+  const auto stretch = std::ranges::find_if(module.stretches, [&](const Module::Stretch& one) {
+    return one.start <= address.value() && address.value() < one.end;
+  });
+  if (stretch != module.stretches.end()) {
+    const ElfAddress place(stretch->address.value() + (address.value() - stretch->start));
+    found.lines = module.namer->Copy(place, name).lines;
+  } else if (!name.empty()) {
+    found.lines.emplace_back().name = std::move(name);
+  }
+  if (!found.lines.empty()) found.miss = Miss::kNone;
   return found;
 }
 

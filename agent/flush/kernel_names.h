@@ -5,12 +5,16 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "agent/collect/side_band_event.h"
+#include "agent/symbols/line_indexes.h"
 #include "base/address.h"
+#include "symbolizer/code_namer.h"
 #include "symbolizer/kernel_symbols.h"
 #include "symbolizer/symbol.h"
 
@@ -21,10 +25,12 @@ struct KernelNameSources {
   std::string notes = "/sys/kernel/notes";
   std::string modules = "/sys/module";
   std::string restrict = "/proc/sys/kernel/kptr_restrict";
+  std::string release = "/proc/sys/kernel/osrelease";
 };
 
 // The names of kernel code: of the kernel proper, its modules and BPF programs, with the build ids by which others find
-// them. Read at the first kernel frame; what is hidden then is looked at again in each window. Thread-compatible.
+// them. Read at the first kernel frame; what is hidden then is looked at again in each window. Inlined functions, files
+// and lines come from line indexes, where debug files of what runs are found. Thread-compatible.
 class KernelNames {
  public:
   explicit KernelNames(KernelNameSources sources = {}) : sources_(std::move(sources)) {}
@@ -34,7 +40,7 @@ class KernelNames {
   void EndWindow(std::span<const KernelSymbolEvent> events);
 
   struct Found {
-    std::string name;  // "" on a miss
+    std::vector<symbolizer::SourceLine> lines;  // innermost first; empty on a miss
     symbolizer::Miss miss = symbolizer::Miss::kNone;
     std::string module;    // "[kernel.kallsyms]", "[<kernel module>]", "[bpf]"
     std::string build_id;  // "" if not known
@@ -43,7 +49,13 @@ class KernelNames {
     uint64_t start = 0;
     uint64_t limit = 0;
   };
-  Found Find(ProcessAddress address);
+  // Lines come from what is there of `indexes`, from the next window on after it is asked for; nullptr = names alone.
+  Found Find(ProcessAddress address, LineIndexes* indexes = nullptr);
+
+  // For who waits for lines. What has the code: a module, "" = the kernel proper or nobody knows.
+  std::string ModuleNameOf(ProcessAddress address);
+  // Asks for its line index, which Find has once it is ready, from the next window on.
+  IndexState Ask(const std::string& module, LineIndexes& indexes);
 
   // Advice for the user, one line, on why there are no names; "" if there are.
   const std::string& note() const { return note_; }
@@ -54,12 +66,24 @@ class KernelNames {
     std::string build_id;
     uint64_t start = 0;
     uint64_t limit = 0;
+    bool has_lines_looked_up = false;
+    std::shared_ptr<const symbolizer::LineIndex> index;
+    std::unique_ptr<symbolizer::CodeNamer> namer;  // by the index
+    // Where its code lies now, and in the index.
+    struct Stretch {
+      uint64_t start;
+      uint64_t end;
+      ElfAddress address;
+    };
+    std::vector<Stretch> stretches;
   };
 
   void Load();
   bool IsStillHidden() const;
   void TakeIn(std::span<const KernelSymbolEvent> events);
-  const Module& ModuleOf(const std::string& name);
+  Module& ModuleOf(const std::string& name);
+  symbolizer::KernelImage ImageOf(const std::string& name);
+  void LookUpLines(const std::string& name, Module& module, LineIndexes& indexes);
 
   KernelNameSources sources_;
   std::optional<symbolizer::KernelSymbols> symbols_;
@@ -68,6 +92,7 @@ class KernelNames {
   std::span<const KernelSymbolEvent> events_;         // of the window under way
   absl::flat_hash_map<std::string, Module> modules_;  // by name; "" = the kernel proper. Of this window
   std::string note_;
+  std::optional<std::string> release_;
 };
 
 }  // namespace kiln::agent

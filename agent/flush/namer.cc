@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/flush/namer.h"
 
+#include <absl/container/flat_hash_map.h>
 #include <absl/time/clock.h>
 
 #include <algorithm>
+#include <map>
+#include <variant>
 
 #include "agent/aggregate/aggregator.h"
 
@@ -19,6 +22,9 @@ std::string_view BaseName(std::string_view path) {
   return slash == std::string_view::npos ? path : path.substr(slash + 1);
 }
 
+// What may have a line index: an object file, or a kernel module ("" = the kernel proper).
+using Wanted = std::variant<ObjectId, std::string>;
+
 // The stand-in for a name: "[libz.so.1+0x1234]". Names of pseudo modules lose their own brackets.
 SourceLine Placeholder(std::string_view module, uint64_t address) {
   std::string_view base = BaseName(module);
@@ -32,21 +38,30 @@ SourceLine Placeholder(std::string_view module, uint64_t address) {
 
 bool Namer::AwaitIndexes(const Window& window, absl::Duration timeout, const std::function<bool()>& stop) {
   if (indexes_ == nullptr) return true;
-  absl::flat_hash_map<ObjectId, int64_t> samples;
+  std::map<Wanted, int64_t> samples;
+  absl::flat_hash_map<uint64_t, std::string> kernel_modules;  // by address: frames repeat
   for (const Aggregate::Count& count : window.aggregate.counts) {
     for (const FrameIndex index : window.aggregate.stacks[count.stack].frames) {
       const Frame& frame = window.frames[index];
-      if (frame.space == FrameSpace::kObject) samples[ObjectId{frame.owner}] += count.samples;
+      if (frame.space == FrameSpace::kObject) {
+        samples[ObjectId{frame.owner}] += count.samples;
+      } else if (frame.space == FrameSpace::kKernel) {
+        const auto [module, added] = kernel_modules.try_emplace(frame.address);
+        if (added) module->second = kernel_.ModuleNameOf(ProcessAddress(frame.address));
+        samples[module->second] += count.samples;
+      }
     }
   }
-  std::vector<std::pair<int64_t, ObjectId>> order;
-  for (const auto& [id, count] : samples) order.emplace_back(-count, id);
+  std::vector<std::pair<int64_t, Wanted>> order;
+  for (const auto& [wanted, count] : samples) order.emplace_back(-count, wanted);
   std::ranges::sort(order);
   const auto deadline = absl::Now() + timeout;
   for (;;) {
     bool decided = true;
-    for (const auto& [count, id] : order) {
-      const IndexState state = indexes_->Get(id, window.objects.at(id)).state;
+    for (const auto& [count, wanted] : order) {
+      const auto* const id = std::get_if<ObjectId>(&wanted);
+      const IndexState state = id != nullptr ? indexes_->Get(*id, window.objects.at(*id)).state
+                                             : kernel_.Ask(std::get<std::string>(wanted), *indexes_);
       decided = decided && state != IndexState::kWaiting && state != IndexState::kDownloading;
     }
     if (decided) return true;
@@ -143,16 +158,15 @@ NamedFrame Namer::NameObject(const Window& window, const Frame& frame) {
 }
 
 NamedFrame Namer::NameKernel(const Frame& frame) {
-  KernelNames::Found found = kernel_.Find(ProcessAddress(frame.address));
+  KernelNames::Found found = kernel_.Find(ProcessAddress(frame.address), indexes_);
   NamedFrame named{.type = FrameType::kKernel,
                    .module = std::move(found.module),
                    .build_id = std::move(found.build_id),
                    .module_start = found.start,
                    .module_limit = found.limit,
                    .address = frame.address,
-                   .lines = {},
+                   .lines = std::move(found.lines),
                    .miss = found.miss};
-  if (!found.name.empty()) named.lines.emplace_back().name = std::move(found.name);
   return named;
 }
 

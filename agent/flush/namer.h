@@ -44,8 +44,9 @@ class Namer {
   explicit Namer(size_t cache_bytes = kDefaultCacheBytes, LineIndexes* indexes = nullptr)
       : cache_bytes_(cache_bytes), indexes_(indexes) {}
 
-  // Asks for the line indexes of the files in `window`, those with most samples first, and waits until each is decided;
-  // false if that took longer than `timeout`, or `stop` said so. Who does not wait has them some windows later.
+  // Asks for the line indexes of the files, the kernel and its modules in `window`, those with most samples first, and
+  // waits until each is decided; false if that took longer than `timeout`, or `stop` said so. Who does not wait has
+  // them some windows later.
   bool AwaitIndexes(const Window& window, absl::Duration timeout, const std::function<bool()>& stop);
 
   // Before the frames of a window: looks up those that are not known yet, and takes in which kernel code came and went

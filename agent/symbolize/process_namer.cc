@@ -3,16 +3,18 @@
 
 #include <absl/container/flat_hash_map.h>
 
-#include <algorithm>
+#include <chrono>
 #include <set>
 
 #include "agent/doctor/process_facts.h"
 #include "agent/flush/jit_names.h"
+#include "agent/flush/kernel_names.h"
 #include "agent/process/jit_files.h"
 #include "agent/process/mapping_table.h"
 #include "agent/process/object_files.h"
+#include "agent/session/environment.h"
+#include "agent/symbols/line_indexes.h"
 #include "symbolizer/file_symbolizer.h"
-#include "symbolizer/kernel_symbols.h"
 #include "symbolizer/scratch_file.h"
 #include "symbolizer/symbol_table.h"
 
@@ -21,7 +23,6 @@ namespace {
 
 using symbolizer::CodeNamer;
 using symbolizer::FileSymbolizer;
-using symbolizer::KernelSymbols;
 using symbolizer::Miss;
 using symbolizer::Naming;
 using symbolizer::SymbolTable;
@@ -65,7 +66,13 @@ class ProcessNamer final : public AddressNamer {
     return AnswerOf(found, object.file->path, build_id, elf_address->value());
   }
 
-  std::vector<std::string> Notes() const override { return {notes_.begin(), notes_.end()}; }
+  std::vector<std::string> Notes() const override {
+    std::vector<std::string> notes(notes_.begin(), notes_.end());
+    if (!kernel_.note().empty()) notes.push_back(kernel_.note());
+    if (indexes_ == nullptr) return notes;
+    for (std::string& problem : indexes_->status().problems) notes.push_back("no lines of " + std::move(problem));
+    return notes;
+  }
 
  private:
   struct Object {
@@ -129,31 +136,18 @@ class ProcessNamer final : public AddressNamer {
   }
 
   Answer NameKernel(ProcessAddress place) {
-    if (!kernel_read_) LoadKernelSymbols();
-    Answer answer{.module = "[kernel.kallsyms]"};
-    if (kernel_ == nullptr) {
-      answer.reason = MissName(kernel_miss_);
-    } else if (auto symbol = kernel_->Lookup(place)) {
-      if (!symbol->module.empty()) answer.module = *pseudo_modules_.insert("[" + symbol->module + "]").first;
-      answer.lines = Keep({.lines = {{.name = std::move(symbol->name)}}}).lines;
-    } else {
-      answer.reason = MissName(Miss::kNotCovered);
+    if (indexes_ == nullptr) {
+      indexes_ = std::make_unique<LineIndexes>(
+          LineIndexOptions{.cache_folder = LineCacheFolder(""), .debug_folders = how_.debug_folders, .idle = false});
     }
-    return answer;
-  }
-
-  void LoadKernelSymbols() {
-    kernel_read_ = true;
-    auto symbols = KernelSymbols::Load();
-    if (!symbols.ok()) {
-      kernel_miss_ = symbolizer::MissFromStatus(symbols.status());
-      notes_.insert(fmt::format("kernel functions have no names: {}", Message(symbols.status())));
-    } else if (symbols->hidden()) {
-      kernel_miss_ = Miss::kKernelSymbolsHidden;
-      notes_.insert("the kernel hides its addresses: run kiln as root, or show them by sysctl kernel.kptr_restrict=0");
-    } else {
-      kernel_ = std::make_unique<const KernelSymbols>(*std::move(symbols));
+    const std::string kernel_module = kernel_.ModuleNameOf(place);
+    while (kernel_.Ask(kernel_module, *indexes_) == IndexState::kWaiting) {
+      indexes_->AwaitChange(std::chrono::milliseconds(100));
     }
+    KernelNames::Found found = kernel_.Find(place, indexes_.get());
+    const std::string& module = *pseudo_modules_.insert(std::move(found.module)).first;
+    const std::string& build_id = *build_ids_.insert(std::move(found.build_id)).first;
+    return AnswerOf(Keep({.lines = std::move(found.lines), .miss = found.miss}), module, build_id, std::nullopt);
   }
 
   Process process_;
@@ -163,12 +157,12 @@ class ProcessNamer final : public AddressNamer {
   absl::flat_hash_map<ObjectId, std::unique_ptr<Object>> named_;
   bool jit_files_found_ = false;
   JitNames jit_names_;
-  bool kernel_read_ = false;
-  Miss kernel_miss_ = Miss::kNone;
-  std::unique_ptr<const KernelSymbols> kernel_;
+  KernelNames kernel_;
+  std::unique_ptr<LineIndexes> indexes_;  // of the kernel and its modules
   Naming kept_;
   std::vector<symbolizer::LineView> kept_lines_;
   std::set<std::string> pseudo_modules_;  // that answers refer to
+  std::set<std::string> build_ids_;       // that answers refer to
   std::set<std::string> notes_;
 };
 

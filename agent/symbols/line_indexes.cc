@@ -2,6 +2,7 @@
 #include "agent/symbols/line_indexes.h"
 
 #include <algorithm>
+#include <type_traits>
 #include <utility>
 
 #include "agent/symbols/index_process.h"
@@ -46,7 +47,7 @@ int FdOf(const std::optional<symbolizer::DebugFile>& file) { return file ? FdOf(
 std::optional<symbolizer::DebugFile> OpenDownloaded(const std::string& path) {
   auto file = File::Open(path);
   if (!file.ok()) return std::nullopt;
-  auto elf = symbolizer::ElfFile::Open(*std::move(file));
+  auto elf = symbolizer::ElfFile::OpenRelocatable(*std::move(file));
   if (!elf.ok()) return std::nullopt;
   return symbolizer::DebugFile{.elf = *std::move(elf), .path = path, .root = "/"};
 }
@@ -101,19 +102,29 @@ LineIndexes::~LineIndexes() {
 LineIndexes::Answer LineIndexes::Get(ObjectId id, const std::shared_ptr<const ObjectFile>& file) {
   if (!options_.enabled) return {.index = nullptr, .state = IndexState::kOff};
   if (!file->elf || file->elf->file() == nullptr) return {.index = nullptr, .state = IndexState::kNoDebugInfo};
+  return Look({.key = id, .of = file});
+}
+
+LineIndexes::Answer LineIndexes::Get(const symbolizer::KernelImage& image) {
+  if (!options_.enabled) return {.index = nullptr, .state = IndexState::kOff};
+  if (image.build_id.empty()) return {.index = nullptr, .state = IndexState::kNoDebugInfo};
+  return Look({.key = fmt::format("{}/{}", image.module, image.build_id), .of = image});
+}
+
+LineIndexes::Answer LineIndexes::Look(Request request) {
   const uint64_t now = MonotonicNs();
   const std::lock_guard lock(mutex_);
-  const auto [entry, added] = entries_.try_emplace(id);
+  const auto [entry, added] = entries_.try_emplace(request.key);
   Entry& known = entry->second;
   known.used_ns = now;
   const uint64_t retry = RetryAfterNs(known.state);
   const bool again = retry != 0 && now - known.decided_ns > retry;
   if (added || again) {
     known.state = IndexState::kWaiting;
-    requests_.push_back({.id = id, .file = file});
+    requests_.push_back(std::move(request));
     work_.notify_all();
   }
-  return {.index = known.index, .state = known.state};
+  return {.index = known.index, .state = known.state, .layout = known.layout};
 }
 
 void LineIndexes::AwaitChange(std::chrono::nanoseconds timeout) {
@@ -128,6 +139,12 @@ LineIndexes::Status LineIndexes::status() const {
   return status;
 }
 
+std::string LineIndexes::Request::name() const {
+  if (const auto* file = std::get_if<std::shared_ptr<const ObjectFile>>(&of)) return (*file)->path;
+  const std::string& module = std::get<symbolizer::KernelImage>(of).module;
+  return module.empty() ? "the kernel" : fmt::format("kernel module {}", module);
+}
+
 void LineIndexes::Run() {
   std::unique_lock lock(mutex_);
   for (;;) {
@@ -135,20 +152,30 @@ void LineIndexes::Run() {
     if (stopping_) return;
     const Request request = std::move(requests_.front());
     requests_.pop_front();
-    status_.now = request.file->path;
+    const std::string name = request.name();
+    status_.now = name;
     lock.unlock();
-    Outcome outcome = Make(*request.file);
+    Outcome outcome = std::visit(
+        [this](const auto& of) {
+          if constexpr (std::is_same_v<decltype(of), const symbolizer::KernelImage&>) {
+            return Make(of);
+          } else {
+            return Make(*of);
+          }
+        },
+        request.of);
     const IndexCache::Counts counts = cache_.counts();
     lock.lock();
     status_.now.clear();
     status_.cache = counts;
     if (!outcome.problem.empty()) {
       if (status_.problems.size() >= kMaxProblems) status_.problems.erase(status_.problems.begin());
-      status_.problems.push_back(fmt::format("{}: {}", request.file->path, outcome.problem));
+      status_.problems.push_back(fmt::format("{}: {}", name, outcome.problem));
     }
-    Entry& entry = entries_[request.id];
+    Entry& entry = entries_[request.key];
     entry.state = outcome.state;
     entry.index = std::move(outcome.index);
+    entry.layout = std::move(outcome.layout);
     entry.decided_ns = MonotonicNs();
     ForgetOldest();
     decided_.notify_all();
@@ -171,32 +198,56 @@ void LineIndexes::ForgetOldest() {
 }
 
 LineIndexes::Outcome LineIndexes::Make(const ObjectFile& file) {
+  const symbolizer::ElfFile& elf = *file.elf;
+  return MakeFrom(elf,
+                  {.path = file.path,
+                   .roots = {fmt::format("/proc/{}/root", file.seen_in.value), "/"},
+                   .debug_folders = options_.debug_folders},
+                  /*may_be_go=*/true);
+}
+
+LineIndexes::Outcome LineIndexes::Make(const symbolizer::KernelImage& image) {
+  symbolizer::DebugPlaces places{.roots = {options_.kernel_root}, .debug_folders = options_.debug_folders};
+  std::optional<symbolizer::DebugFile> file = symbolizer::FindKernelDebugFile(image, places).file;
+  if (!file && options_.debuginfod != nullptr) {
+    const auto answer = options_.debuginfod->Find(image.build_id);
+    if (answer.state == symbolizer::DebuginfodState::kPending) return {.state = IndexState::kDownloading};
+    if (answer.state == symbolizer::DebuginfodState::kFound) file = OpenDownloaded(answer.path);
+  }
+  if (!file) return {.state = IndexState::kNoDebugInfo};
+  auto layout = symbolizer::ReadKernelLayout(file->elf);
+  if (!layout.ok()) {
+    return {.state = absl::IsNotFound(layout.status()) ? IndexState::kDamaged : StateOf(layout.status()),
+            .problem = fmt::format("{}: {}", file->path, Message(layout.status()))};
+  }
+  places.path = file->path;
+  Outcome outcome = MakeFrom(file->elf, places, /*may_be_go=*/false);
+  if (outcome.index != nullptr) {
+    outcome.layout = std::make_shared<const symbolizer::KernelLayout>(*std::move(layout));
+  }
+  return outcome;
+}
+
+LineIndexes::Outcome LineIndexes::MakeFrom(const symbolizer::ElfFile& elf, const symbolizer::DebugPlaces& places,
+                                           bool may_be_go) {
   const auto failed = [](const absl::Status& status) {
     const IndexState state = StateOf(status);
-    return Outcome{.state = state,
-                   .index = nullptr,
-                   .problem = state == IndexState::kNoDebugInfo ? "" : std::string(Message(status))};
+    return Outcome{.state = state, .problem = state == IndexState::kNoDebugInfo ? "" : std::string(Message(status))};
   };
-  const symbolizer::ElfFile& elf = *file.elf;
   const StatusOr<FileFingerprint> fingerprint = TakeFingerprint(*elf.file());
   if (!fingerprint.ok()) return failed(fingerprint.status());
   const TableKey key = MakeTableKey(elf.build_id(), *fingerprint, elf.machine());
-  if (auto index = cache_.Find(key)) return {.state = IndexState::kReady, .index = std::move(index), .problem = {}};
-  if (symbolizer::GoNames::Find(elf).ok()) return {.state = IndexState::kNotNeeded, .index = nullptr, .problem = {}};
+  if (auto index = cache_.Find(key)) return {.state = IndexState::kReady, .index = std::move(index)};
+  if (may_be_go && symbolizer::GoNames::Find(elf).ok()) return {.state = IndexState::kNotNeeded};
 
-  const symbolizer::DebugPlaces places{.path = file.path,
-                                       .roots = {fmt::format("/proc/{}/root", file.seen_in.value), "/"},
-                                       .debug_folders = options_.debug_folders};
   symbolizer::DebugFiles files = symbolizer::FindDebugFiles(elf, places);
   if (files.InfoOf(elf) == nullptr && options_.debuginfod != nullptr) {
     const auto answer = options_.debuginfod->Find(elf.build_id());
-    if (answer.state == symbolizer::DebuginfodState::kPending) {
-      return {.state = IndexState::kDownloading, .index = nullptr, .problem = {}};
-    }
+    if (answer.state == symbolizer::DebuginfodState::kPending) return {.state = IndexState::kDownloading};
     if (answer.state == symbolizer::DebuginfodState::kFound) files.debug = OpenDownloaded(answer.path);
   }
   const symbolizer::ElfFile* const info = files.InfoOf(elf);
-  if (info == nullptr) return {.state = IndexState::kNoDebugInfo, .index = nullptr, .problem = {}};
+  if (info == nullptr) return {.state = IndexState::kNoDebugInfo};
 
   auto draft = cache_.Create();
   if (!draft.ok()) return failed(draft.status());
@@ -220,7 +271,7 @@ LineIndexes::Outcome LineIndexes::Make(const ObjectFile& file) {
   ++status_.made;
   status_.made_seconds += static_cast<double>(MonotonicNs() - start) / 1e9;
   status_.made_debug_bytes += (*index)->header().debug_bytes;
-  return {.state = IndexState::kReady, .index = *std::move(index), .problem = {}};
+  return {.state = IndexState::kReady, .index = *std::move(index)};
 }
 
 }  // namespace kiln::agent

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Stage two of naming: line indexes of the object files that samples were taken in. Asked for by the namer, made in the
-// background one after the other, from then on there. Who names never waits, unless it asks to (AwaitIdle).
+// Stage two of naming: line indexes of the object files that samples were taken in, of the kernel and its modules.
+// Asked for by the namer, made in the background one after the other, from then on there. Who names never waits, unless
+// it asks to (AwaitChange).
 #pragma once
-
-#include <absl/container/flat_hash_map.h>
 
 #include <array>
 #include <atomic>
@@ -11,17 +10,21 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
 #include <thread>
+#include <variant>
 #include <vector>
 
 #include "agent/process/object_files.h"
 #include "agent/symbols/index_cache.h"
 #include "symbolizer/debuginfod.h"
 #include "symbolizer/index/line_index.h"
+#include "symbolizer/kernel_debug_file.h"
+#include "symbolizer/kernel_layout.h"
 
 namespace kiln::agent {
 
@@ -52,6 +55,8 @@ struct LineIndexOptions {
   std::chrono::seconds timeout{600};
   // Folders with debug files, asked before the file's own place (symbolizer/debug_file.h).
   std::vector<std::string> debug_folders = {};
+  // The folder that stands for "/" where the kernel's debug files are looked for: no process has a say in that.
+  std::string kernel_root = "/";
   // Servers of debug files are asked by this, which must live longer; nullptr = none are.
   symbolizer::Debuginfod* debuginfod = nullptr;
   // Makes indexes only when nothing else wants the CPU.
@@ -70,10 +75,14 @@ class LineIndexes {
   struct Answer {
     std::shared_ptr<const symbolizer::LineIndex> index;  // nullptr unless kReady
     IndexState state;
+    // How kernel addresses become those of the index; there with the index of a kernel image.
+    std::shared_ptr<const symbolizer::KernelLayout> layout = nullptr;
   };
   // The index of `file`, which is `id` in every call; what is not known yet is asked for. A state that something may
   // change (no debug information) is looked at again after some minutes.
   Answer Get(ObjectId id, const std::shared_ptr<const ObjectFile>& file);
+  // The same for the kernel or a module, whose debug file is looked for first. Neither is there without a build id.
+  Answer Get(const symbolizer::KernelImage& image);
 
   // Blocks until one more file is decided, for `timeout` at most.
   void AwaitChange(std::chrono::nanoseconds timeout);
@@ -91,23 +100,32 @@ class LineIndexes {
   Status status() const;
 
  private:
+  // An object file, or the module and build id of a kernel image.
+  using Key = std::variant<ObjectId, std::string>;
   struct Entry {
     IndexState state = IndexState::kWaiting;
     std::shared_ptr<const symbolizer::LineIndex> index;
+    std::shared_ptr<const symbolizer::KernelLayout> layout;
     uint64_t decided_ns = 0;
     uint64_t used_ns = 0;
   };
   struct Request {
-    ObjectId id;
-    std::shared_ptr<const ObjectFile> file;
+    Key key;
+    std::variant<std::shared_ptr<const ObjectFile>, symbolizer::KernelImage> of;
+    std::string name() const;
   };
   struct Outcome {
     IndexState state;
-    std::shared_ptr<const symbolizer::LineIndex> index;
-    std::string problem;
+    std::shared_ptr<const symbolizer::LineIndex> index = nullptr;
+    std::string problem = {};
+    std::shared_ptr<const symbolizer::KernelLayout> layout = nullptr;
   };
+  Answer Look(Request request);
   void Run();
   Outcome Make(const ObjectFile& file);
+  Outcome Make(const symbolizer::KernelImage& image);
+  // From the debug information of `elf`, or of the files that are found for it.
+  Outcome MakeFrom(const symbolizer::ElfFile& elf, const symbolizer::DebugPlaces& places, bool may_be_go);
   void ForgetOldest();
 
   const LineIndexOptions options_;
@@ -116,7 +134,7 @@ class LineIndexes {
   mutable std::mutex mutex_;
   std::condition_variable work_;
   std::condition_variable decided_;
-  absl::flat_hash_map<ObjectId, Entry> entries_;
+  std::map<Key, Entry> entries_;
   std::deque<Request> requests_;
   Status status_;
   std::atomic<bool> stopping_ = false;

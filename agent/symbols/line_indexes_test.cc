@@ -1,16 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/symbols/line_indexes.h"
 
+#include <elf.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <string>
 
 #include "agent/symbols/index_process.h"
 #include "agent/symbols/index_protocol.h"
+#include "agent/unwind/table_key.h"
+#include "base/net/http_server.h"
 #include "symbolizer/index/line_index_writer.h"
+#include "symbolizer/testing/elf_builder.h"
 
 namespace kiln::agent {
 namespace {
@@ -138,6 +144,81 @@ TEST(LineIndexes, SaysThatTheyAreOff) {
 TEST(LineIndexes, AFileThatCouldNotBeOpenedHasNoDebugInformation) {
   LineIndexes indexes({});
   EXPECT_EQ(indexes.Get(ObjectId{1}, std::make_shared<ObjectFile>()).state, IndexState::kNoDebugInfo);
+}
+
+class KernelIndexTest : public IndexCacheTest {
+ protected:
+  // What is decided in the end.
+  IndexState StateOf(LineIndexes& indexes, const std::string& build_id) const {
+    for (;;) {
+      const auto answer = indexes.Get({.module = "", .build_id = build_id, .release = "6.1"});
+      EXPECT_EQ(answer.index == nullptr, answer.layout == nullptr);
+      if (answer.state != IndexState::kWaiting) return answer.state;
+      indexes.AwaitChange(std::chrono::milliseconds(20));
+    }
+  }
+  // An index that is made would be made by the test itself, started anew: they are all in the cache.
+  LineIndexOptions Options() const { return {.timeout = std::chrono::seconds(1), .kernel_root = folder_}; }
+};
+
+TEST_F(KernelIndexTest, WithoutABuildIdOrADebugFileThereIsNone) {
+  LineIndexes off({.enabled = false});
+  EXPECT_EQ(StateOf(off, "0102030405060708"), IndexState::kOff);
+  LineIndexes indexes(Options());
+  EXPECT_EQ(StateOf(indexes, ""), IndexState::kNoDebugInfo);
+  EXPECT_EQ(StateOf(indexes, "0102030405060708"), IndexState::kNoDebugInfo);
+  EXPECT_EQ(indexes.status().files[static_cast<size_t>(IndexState::kNoDebugInfo)], 1u);
+  EXPECT_THAT(indexes.status().problems, IsEmpty());
+}
+
+TEST_F(KernelIndexTest, ADebugFileThatDoesNotSayWhereItsTextBeginsIsAProblem) {
+  symbolizer::testing::ElfBuilder kernel;
+  kernel.AddNoteSegment(symbolizer::testing::BuildIdNote("\1\2\3\4\5\6\7\10"), 4);
+  kernel.Add({.name = ".debug_info", .bytes = "some"});
+  std::filesystem::create_directories(folder_ + "/boot");
+  ASSERT_TRUE(WriteFileAtomically(folder_ + "/boot/vmlinux-6.1", kernel.Build()).ok());
+  LineIndexes indexes(Options());
+  EXPECT_EQ(StateOf(indexes, "0102030405060708"), IndexState::kDamaged);
+  EXPECT_THAT(indexes.status().problems,
+              ElementsAre("the kernel: /boot/vmlinux-6.1: the kernel's debug file has no symbol table"));
+}
+
+TEST_F(KernelIndexTest, AKernelThatIsNotHereComesFromAServer) {
+  symbolizer::testing::ElfBuilder kernel;
+  kernel.AddNoteSegment(symbolizer::testing::BuildIdNote("\1\2\3\4\5\6\7\10"), 4);
+  kernel.AddText(0x1000, 0x100);
+  kernel.AddSymbols(SHT_SYMTAB, {{.name = "_text", .value = 0x1000}});
+  kernel.Add({.name = ".debug_info", .bytes = "some"});
+  const std::string image = kernel.Build();
+  std::filesystem::create_directories(folder_);
+  ASSERT_TRUE(WriteFileAtomically(folder_ + "/same", image).ok());
+  IndexCache cache(folder_ + "/cache", kDefaultIndexCacheBytes);
+  Store(cache, MakeTableKey("0102030405060708", *TakeFingerprint(*File::Open(folder_ + "/same")), EM_X86_64), 0x1000);
+  auto server = HttpServer::Start({.address = "127.0.0.1:0"}, [&](const HttpServerRequest& request) {
+    if (request.path != "/buildid/0102030405060708/debuginfo") return HttpServerResponse{.status = 404};
+    return HttpServerResponse{.content_type = "application/octet-stream", .body = image, .compressible = false};
+  });
+  ASSERT_TRUE(server.ok()) << server.status();
+  auto client = symbolizer::Debuginfod::Start(
+      {.urls = {"http://" + (*server)->address()}, .cache_folder = folder_ + "/downloads"});
+  ASSERT_TRUE(client.ok()) << client.status();
+
+  LineIndexOptions options = Options();
+  options.cache_folder = folder_ + "/cache";
+  options.debuginfod = client->get();
+  {
+    LineIndexes indexes(options);
+    EXPECT_EQ(StateOf(indexes, "0102030405060708"), IndexState::kDownloading);
+  }
+  ASSERT_TRUE((*client)->AwaitIdle(absl::Minutes(2)));
+  {
+    LineIndexes indexes(options);
+    EXPECT_EQ(StateOf(indexes, "0102030405060708"), IndexState::kReady);
+    const auto answer = indexes.Get({.module = "", .build_id = "0102030405060708", .release = "6.1"});
+    EXPECT_TRUE(Knows(*answer.index, 0x1000));
+    EXPECT_EQ(answer.layout->text, ElfAddress(0x1000));
+  }
+  (*server)->Stop();
 }
 
 TEST(IndexStates, HaveNamesForPeopleAndMachines) {

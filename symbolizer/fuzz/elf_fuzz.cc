@@ -13,6 +13,7 @@
 #include "symbolizer/build_id.h"
 #include "symbolizer/debug_file.h"
 #include "symbolizer/elf_file.h"
+#include "symbolizer/kernel_layout.h"
 #include "symbolizer/mini_debug_info.h"
 #include "symbolizer/plt_symbols.h"
 #include "symbolizer/string_table.h"
@@ -30,6 +31,10 @@ void Check(bool condition) {
 // Of an object file before linking.
 void CheckRelocatable(const std::vector<std::byte>& bytes) {
   const StatusOr<ElfFile> elf = ElfFile::OpenRelocatable(MakeMemorySource(bytes));
+  if (elf.ok()) {
+    const StatusOr<KernelLayout> layout = ReadKernelLayout(*elf);
+    if (layout.ok()) Check(elf->relocatable() ? !layout->sections.empty() : layout->text || layout->stext);
+  }
   if (!elf.ok() || !elf->relocatable()) return;
   Check(elf->segments().empty());
   const StatusOr<SymbolTable> table = SymbolTable::Read(*elf);
