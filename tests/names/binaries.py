@@ -272,10 +272,10 @@ def with_reachable_link(b, debug_file, root):
     addr2line takes every path in it for one from the folder of the debug file, and unpacks no strings of the file."""
     copy = b.path(os.path.basename(debug_file))
     link = f"{copy}.{os.getpid()}.altlink"  # another comparison may do the same at the same time
-    subprocess.run(["objcopy", "--dump-section", f".gnu_debugaltlink={link}", debug_file, f"{link}ed"], capture_output=True)
-    if not os.path.exists(link):
-        os.remove(f"{link}ed")
+    sections = subprocess.run(["readelf", "-SW", debug_file], capture_output=True, text=True).stdout
+    if " .gnu_debugaltlink " not in sections:
         return debug_file, ""
+    run("objcopy", "--dump-section", f".gnu_debugaltlink={link}", debug_file, f"{link}ed", stderr=subprocess.DEVNULL)
     with open(link, "rb") as file:
         name, _, digits = file.read().partition(b"\0")
     original = os.path.join(root, name.decode().lstrip("/"))
