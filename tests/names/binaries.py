@@ -270,19 +270,22 @@ def build_id(path):
 def with_reachable_link(b, debug_file, root):
     """`debug_file`, or a copy whose .gnu_debugaltlink leads to a copy of the file that it names in `root`, and that copy.
     addr2line takes every path in it for one from the folder of the debug file, and unpacks no strings of the file."""
-    copy, link = b.path(os.path.basename(debug_file)), b.path("altlink")
-    subprocess.run(["objcopy", "--dump-section", f".gnu_debugaltlink={link}", debug_file, copy], capture_output=True)
-    if not os.path.exists(link):
-        os.remove(copy)
+    copy = b.path(os.path.basename(debug_file))
+    link = f"{copy}.{os.getpid()}.altlink"  # another comparison may do the same at the same time
+    sections = subprocess.run(["readelf", "-SW", debug_file], capture_output=True, text=True).stdout
+    if " .gnu_debugaltlink " not in sections:
         return debug_file, ""
+    run("objcopy", "--dump-section", f".gnu_debugaltlink={link}", debug_file, f"{link}ed", stderr=subprocess.DEVNULL)
     with open(link, "rb") as file:
         name, _, digits = file.read().partition(b"\0")
     original = os.path.join(root, name.decode().lstrip("/"))
     shared = b.path(os.path.basename(original))
-    run("objcopy", "--decompress-debug-sections", original, shared)
+    if not os.path.exists(shared):
+        run("objcopy", "--decompress-debug-sections", original, shared)
     with open(link, "wb") as file:
         file.write(os.path.basename(shared).encode() + b"\0" + digits)
-    run("objcopy", "--update-section", f".gnu_debugaltlink={link}", debug_file, copy)
+    run("objcopy", "--update-section", f".gnu_debugaltlink={link}", debug_file, f"{link}ed")
+    os.replace(f"{link}ed", copy)
     os.remove(link)
     return copy, shared
 
