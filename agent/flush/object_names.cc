@@ -8,8 +8,8 @@
 #include <optional>
 #include <utility>
 
-#include "symbolizer/debug_files.h"
 #include "symbolizer/code_namer.h"
+#include "symbolizer/debug_files.h"
 #include "symbolizer/plt_symbols.h"
 #include "symbolizer/symbol_table.h"
 

@@ -294,7 +294,8 @@ int RunRecord(const RecordOptions& options) {
   }
   costs.encode_seconds = ThreadCpuSeconds() - before;
   if (!options.stats_file.empty()) {
-    if (Status status = WriteFileAtomically(options.stats_file, RenderStatistics(session, *window, costs, naming));
+    if (Status status = WriteFileAtomically(options.stats_file,
+                                            RenderStatistics(session, *window, costs, naming, indexes.status()));
         !status.ok()) {
       exit_code = Fail(kWho, ExitCode::kIoError, Message(status));
     }

@@ -53,7 +53,8 @@ nlohmann::ordered_json UnwindStatistics(const Unwinder& unwinder) {
 
 }  // namespace
 
-std::string RenderStatistics(Session& session, const Window& window, const Costs& costs, const NamingCounts& naming) {
+std::string RenderStatistics(Session& session, const Window& window, const Costs& costs, const NamingCounts& naming,
+                             const LineIndexes::Status& indexes) {
   const Aggregator& aggregator = session.aggregator();
   const SampleDecoder::Counts& decode = session.collector().decode_counts();
   nlohmann::ordered_json json;
@@ -82,6 +83,10 @@ std::string RenderStatistics(Session& session, const Window& window, const Costs
   json["frames_unnamed"] = naming.missed;
   json["frames_native"] = naming.native;
   json["frames_without_lines"] = naming.without_lines;
+  json["line_indexes"] = {{"made", indexes.made},
+                          {"made_debug_bytes", indexes.made_debug_bytes},
+                          {"cpu_seconds", indexes.cpu_seconds},
+                          {"peak_rss_bytes", indexes.peak_rss_bytes}};
   const StageSeconds& stages = session.stages();
   json["cpu_seconds"] = {{"collect", stages.collect},         {"aggregate", stages.aggregate - stages.locate},
                          {"locate", stages.locate},           {"tables", costs.table_seconds},

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -106,7 +107,8 @@ Status StatusOf(int wait_status, const std::string& message) {
 
 void AllowIndexJobs() { index_jobs_are_allowed = true; }
 
-Status RunIndexJob(const IndexJob& job, std::chrono::seconds timeout, const std::function<bool()>& cancelled) {
+Status RunIndexJob(const IndexJob& job, std::chrono::seconds timeout, const std::function<bool()>& cancelled,
+                   IndexJobCosts& costs) {
   if (!index_jobs_are_allowed) {
     return Error(absl::StatusCode::kFailedPrecondition, "this program cannot make line indexes");
   }
@@ -132,8 +134,14 @@ Status RunIndexJob(const IndexJob& job, std::chrono::seconds timeout, const std:
   }
   if (!ended_by_us.ok()) ::kill(child, SIGKILL);
   int wait_status = 0;
-  while (::waitpid(child, &wait_status, 0) < 0 && errno == EINTR) {
+  rusage usage{};
+  while (::wait4(child, &wait_status, 0, &usage) < 0 && errno == EINTR) {
   }
+  const auto seconds = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+  };
+  costs = {.cpu_seconds = seconds(usage.ru_utime) + seconds(usage.ru_stime),
+           .peak_rss_bytes = static_cast<uint64_t>(usage.ru_maxrss) * 1024};
   return ended_by_us.ok() ? StatusOf(wait_status, message) : ended_by_us;
 }
 

@@ -36,14 +36,21 @@ struct IndexJob {
   bool idle = false;           // only when nothing else wants the CPU
 };
 
+// What a job took, however it ended.
+struct IndexJobCosts {
+  double cpu_seconds = 0;
+  uint64_t peak_rss_bytes = 0;
+};
+
 // Says that this program calls RunIndexer for kIndexerArgument. Others, tests above all, must not be started as if they
 // did: they would do whatever they do, and start more of themselves. Before any thread starts.
 void AllowIndexJobs();
 
-// Runs a job to its end. kFailedPrecondition without AllowIndexJobs. kCancelled if `cancelled`, asked ten times a second, says so; kResourceExhausted if the memory
-// or `timeout` was not enough; kAborted if the child crashed; else what the child says (kNotFound: no debug
-// information).
-Status RunIndexJob(const IndexJob& job, std::chrono::seconds timeout, const std::function<bool()>& cancelled);
+// Runs a job to its end. kFailedPrecondition without AllowIndexJobs. kCancelled if `cancelled`, asked ten times a
+// second, says so; kResourceExhausted if the memory or `timeout` was not enough; kAborted if the child crashed; else
+// what the child says (kNotFound: no debug information).
+Status RunIndexJob(const IndexJob& job, std::chrono::seconds timeout, const std::function<bool()>& cancelled,
+                   IndexJobCosts& costs);
 
 // The child's main function; `arguments` are those behind kIndexerArgument. Returns the exit status.
 int RunIndexer(const std::vector<std::string>& arguments);

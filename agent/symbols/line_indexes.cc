@@ -252,18 +252,25 @@ LineIndexes::Outcome LineIndexes::MakeFrom(const symbolizer::ElfFile& elf, const
   auto draft = cache_.Create();
   if (!draft.ok()) return failed(draft.status());
   const uint64_t start = MonotonicNs();
-  const absl::Status made = RunIndexJob({.code = FdOf(elf),
-                                         .debug = FdOf(*info),
-                                         .supplementary = FdOf(files.supplementary),
-                                         .package = FdOf(files.package),
-                                         .output = draft->fd(),
-                                         .path = places.path,
-                                         .roots = places.roots,
-                                         .debug_folders = places.debug_folders,
-                                         .scratch_folder = cache_.scratch_folder(),
-                                         .memory_bytes = options_.memory_bytes,
-                                         .idle = options_.idle},
-                                        options_.timeout, [this] { return stopping_.load(); });
+  IndexJobCosts costs;
+  const absl::Status made = RunIndexJob(
+      {.code = FdOf(elf),
+       .debug = FdOf(*info),
+       .supplementary = FdOf(files.supplementary),
+       .package = FdOf(files.package),
+       .output = draft->fd(),
+       .path = places.path,
+       .roots = places.roots,
+       .debug_folders = places.debug_folders,
+       .scratch_folder = cache_.scratch_folder(),
+       .memory_bytes = options_.memory_bytes,
+       .idle = options_.idle},
+      options_.timeout, [this] { return stopping_.load(); }, costs);
+  {
+    const std::lock_guard lock(mutex_);
+    status_.cpu_seconds += costs.cpu_seconds;
+    status_.peak_rss_bytes = std::max(status_.peak_rss_bytes, costs.peak_rss_bytes);
+  }
   if (!made.ok()) return failed(made);
   auto index = cache_.Keep(*std::move(draft), key);
   if (!index.ok()) return failed(index.status());

@@ -93,6 +93,9 @@ class LineIndexes {
     uint64_t made = 0;
     double made_seconds = 0;  // of the clock
     uint64_t made_debug_bytes = 0;
+    // Of the processes that made indexes, or failed to.
+    double cpu_seconds = 0;
+    uint64_t peak_rss_bytes = 0;
     std::string now;  // the file whose index is being made; "" = none
     // Files whose index could not be made, with the reason; the last ones, at most 16.
     std::vector<std::string> problems;

@@ -13,8 +13,8 @@
 
 #include "base/status.h"
 #include "symbolizer/index/line_index_format.h"
-#include "symbolizer/scratch_file.h"
 #include "symbolizer/name_pool.h"
+#include "symbolizer/scratch_file.h"
 
 namespace kiln::symbolizer {
 
