@@ -5,9 +5,9 @@
 #include <optional>
 #include <utility>
 
+#include "symbolizer/code_namer.h"
 #include "symbolizer/debug_files.h"
 #include "symbolizer/index/index_builder.h"
-#include "symbolizer/code_namer.h"
 #include "symbolizer/plt_symbols.h"
 #include "symbolizer/scratch_file.h"
 

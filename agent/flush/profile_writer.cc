@@ -189,7 +189,7 @@ class Writer {
   std::string last_module_;
   std::string last_build_id_;
   uint64_t last_start_ = 0;
-  std::array<int64_t, symbolizer::kMissCount> missed_{};  // frames of all samples, by why they have no name
+  std::array<int64_t, symbolizer::kMissCount> missed_{};   // frames of all samples, by why they have no name
   std::array<int64_t, kIndexStateCount> without_lines_{};  // the same of native ones without file and line
 };
 

@@ -16,17 +16,10 @@ using ::testing::Not;
 
 using symbolizer::LineView;
 
-const LineView kInlinedLines[] = {{.name = "inner(int)",
-                                   .system_name = "_Z5inneri",
-                                   .file = "/src/a.h",
-                                   .line = 7,
-                                   .column = 3,
-                                   .start_line = 5},
-                                  {.name = "main", .file = "/src/a.c"}};
-const Answer kInlined = {.lines = kInlinedLines,
-                         .module = "/bin/a",
-                         .build_id = "abcd",
-                         .elf_address = 0x1234};
+const LineView kInlinedLines[] = {
+    {.name = "inner(int)", .system_name = "_Z5inneri", .file = "/src/a.h", .line = 7, .column = 3, .start_line = 5},
+    {.name = "main", .file = "/src/a.c"}};
+const Answer kInlined = {.lines = kInlinedLines, .module = "/bin/a", .build_id = "abcd", .elf_address = 0x1234};
 const Answer kMiss = {.reason = "no symbol at the address", .module = "/bin/a"};
 
 template <typename Write>
