@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "symbolizer/debug_file.h"
 
-#include <elf.h>
 #include <fmt/format.h>
-#include <zlib.h>
 
 #include <algorithm>
-#include <tuple>
 #include <utility>
 
 #include "base/root_folder.h"
-#include "symbolizer/debug_files.h"
+#include "symbolizer/debug_proof.h"
 
 namespace kiln::symbolizer {
 namespace {
@@ -27,18 +24,6 @@ std::string_view FolderOf(std::string_view path) {
   return slash == std::string_view::npos ? "" : path.substr(0, slash);
 }
 std::string_view NameOf(std::string_view path) { return path.substr(path.rfind('/') + 1); }
-
-StatusOr<uint32_t> CrcOf(const File& file) {
-  constexpr size_t kStep = 1 << 18;
-  std::vector<std::byte> buffer(kStep);
-  uLong crc = ::crc32(0, nullptr, 0);
-  for (uint64_t at = 0; at < file.size(); at += kStep) {
-    const auto step = std::span(buffer).first(std::min<uint64_t>(kStep, file.size() - at));
-    KILN_RETURN_IF_ERROR(file.ReadAt(FileOffset(at), step));
-    crc = ::crc32(crc, reinterpret_cast<const Bytef*>(step.data()), static_cast<uInt>(step.size()));
-  }
-  return static_cast<uint32_t>(crc);
-}
 
 DebugMiss MissOfOpening(const Status& status) {
   switch (status.code()) {
@@ -60,67 +45,12 @@ DebugMiss MissOfElf(const Status& status) {
   }
 }
 
-// How to tell that a file is the one that was looked for.
-struct Proof {
-  const ElfFile* elf = nullptr;      // whose debug information it is; nullptr = no file's
-  std::string_view own_path = {};    // where that one is
-  std::string_view build_id = {};    // "" = none to compare with
-  std::optional<uint32_t> crc = {};  // counts where one of the two files has no build id
-  bool none_needed = false;          // the name has to do
-  bool take_relocatable = false;
-  bool same_code = false;  // the code has to have the same addresses
-  bool needs_debug_info = false;
-  bool no_copy = false;  // a file without debug information is a copy of `elf`
-};
-
-bool HasDebugSections(const ElfFile& elf) {
-  return std::ranges::any_of(elf.sections(), [&](const ElfFile::Section& section) {
-    const std::string_view name = elf.SectionName(section);
-    return section.type != SHT_NOBITS && (name.starts_with(".debug_") || name.starts_with(".zdebug_"));
-  });
-}
-
-// Sections with code, as far as they decide what addresses mean.
-std::vector<std::tuple<std::string_view, ElfAddress, uint64_t>> CodeSections(const ElfFile& elf) {
-  std::vector<std::tuple<std::string_view, ElfAddress, uint64_t>> sections;
-  for (const ElfFile::Section& section : elf.sections()) {
-    const bool is_code = (section.flags & SHF_ALLOC) != 0 && (section.flags & SHF_EXECINSTR) != 0;
-    if (is_code && section.size != 0) sections.emplace_back(elf.SectionName(section), section.address, section.size);
-  }
-  return sections;
-}
-
 StatusOr<File> OpenAgain(const File& file) { return File::Open(fmt::format("/proc/self/fd/{}", file.fd())); }
-
-// kNone if `found`, opened from `bytes`, belongs to what it was looked for.
-DebugMiss ExamineIdentity(const ElfFile& found, const StatusOr<File>& bytes, const Proof& proof) {
-  if (proof.none_needed) return DebugMiss::kNone;
-  if (!proof.build_id.empty() && !found.build_id().empty()) {
-    return found.build_id() == proof.build_id ? DebugMiss::kNone : DebugMiss::kBuildIdDiffers;
-  }
-  if (!proof.crc) return DebugMiss::kBuildIdDiffers;
-  if (!bytes.ok()) return DebugMiss::kUnreadable;
-  if (bytes->size() > kMaxCrcBytes) return DebugMiss::kTooLarge;
-  const StatusOr<uint32_t> crc = CrcOf(*bytes);
-  if (!crc.ok()) return DebugMiss::kUnreadable;
-  return *crc == *proof.crc ? DebugMiss::kNone : DebugMiss::kWrongCrc;
-}
-
-// kNone if `found`, opened from `bytes`, is what was looked for.
-DebugMiss Examine(const ElfFile& found, const StatusOr<File>& bytes, const Proof& proof) {
-  if (proof.elf != nullptr && found.machine() != proof.elf->machine()) return DebugMiss::kWrongKind;
-  const DebugMiss miss = ExamineIdentity(found, bytes, proof);
-  if (miss != DebugMiss::kNone) return miss;
-  if (proof.needs_debug_info && !HasDebugInfo(found)) return DebugMiss::kNoDebugInfo;
-  if (proof.no_copy && !HasDebugSections(found)) return DebugMiss::kNotFound;
-  if (!proof.same_code) return DebugMiss::kNone;
-  return CodeSections(found) == CodeSections(*proof.elf) ? DebugMiss::kNone : DebugMiss::kOtherSections;
-}
 
 class Search {
  public:
   // Whether the search is over: the file at `path` of `root` is the one.
-  bool Try(const std::string& root, const std::string& path, const Proof& proof) {
+  bool Try(const std::string& root, const std::string& path, const DebugProof& proof) {
     if (path.size() > kMaxPathBytes) return false;
     DebugMiss miss = DebugMiss::kNone;
     std::optional<ElfFile> elf = Open(root, path, proof, miss);
@@ -138,7 +68,7 @@ class Search {
   DebugSearch Take() { return std::move(result_); }
 
  private:
-  static std::optional<ElfFile> Open(const std::string& root, const std::string& path, const Proof& proof,
+  static std::optional<ElfFile> Open(const std::string& root, const std::string& path, const DebugProof& proof,
                                      DebugMiss& miss) {
     StatusOr<File> file = OpenInRoot(root, path);
     if (!file.ok()) {
@@ -153,7 +83,7 @@ class Search {
     const StatusOr<File> bytes = OpenAgain(*file);  // ElfFile keeps the first one
     StatusOr<ElfFile> elf =
         proof.take_relocatable ? ElfFile::OpenRelocatable(*std::move(file)) : ElfFile::Open(*std::move(file));
-    miss = elf.ok() ? Examine(*elf, bytes, proof) : MissOfElf(elf.status());
+    miss = elf.ok() ? ExamineDebugFile(*elf, bytes, proof) : MissOfElf(elf.status());
     if (miss != DebugMiss::kNone) return std::nullopt;
     return *std::move(elf);
   }
@@ -284,13 +214,13 @@ DebugSearch FindDebugFile(const ElfFile& elf, const DebugPlaces& places) {
     // Under the name of a build id only the build id counts.
     const bool is_by_id = has_id && path.ends_with(by_id);
     const bool at_own_path = NameOf(path) == own_name && (!link || link->name != own_name);
-    return Proof{.elf = &elf,
-                 .own_path = at_own_path ? std::string_view() : places.path,
-                 .build_id = elf.build_id(),
-                 .crc = link && !is_by_id ? std::optional(link->crc) : std::nullopt,
-                 .take_relocatable = elf.relocatable(),
-                 .same_code = elf.relocatable(),
-                 .no_copy = at_own_path};
+    return DebugProof{.elf = &elf,
+                      .own_path = at_own_path ? std::string_view() : places.path,
+                      .build_id = elf.build_id(),
+                      .crc = link && !is_by_id ? std::optional(link->crc) : std::nullopt,
+                      .take_relocatable = elf.relocatable(),
+                      .same_code = elf.relocatable(),
+                      .no_copy = at_own_path};
   });
 }
 
@@ -302,7 +232,7 @@ DebugSearch FindDebugFileByBuildId(const CodeByBuildId& code, const DebugPlaces&
   for (const std::string& path : code.in_debug_folders) list.InDebugFolders(path);
   for (const std::string& path : code.in_roots) list.InRoots(path);
   return list.Run([&](const std::string&) {
-    return Proof{.build_id = code.build_id, .take_relocatable = true, .needs_debug_info = true};
+    return DebugProof{.build_id = code.build_id, .take_relocatable = true, .needs_debug_info = true};
   });
 }
 
@@ -328,8 +258,9 @@ DebugSearch FindAltFile(const ElfFile& elf, std::string_view path, const DebugPl
       "/{}{}", kDwzFolder,
       dwz == std::string::npos ? std::string(NameOf(link->name)) : link->name.substr(dwz + kDwzFolder.size())));
   // dwz makes it a relocatable file.
-  return list.Run(
-      [&](const std::string&) { return Proof{.elf = &elf, .build_id = link->build_id, .take_relocatable = true}; });
+  return list.Run([&](const std::string&) {
+    return DebugProof{.elf = &elf, .build_id = link->build_id, .take_relocatable = true};
+  });
 }
 
 DebugSearch FindDwpFile(const ElfFile& elf, std::string_view debug_path, const DebugPlaces& places) {
@@ -344,7 +275,7 @@ DebugSearch FindDwpFile(const ElfFile& elf, std::string_view debug_path, const D
     list.InFoldersOnly(fmt::format("{}.dwp", debug_path));
   }
   return list.Run(
-      [&](const std::string&) { return Proof{.elf = &elf, .none_needed = true, .take_relocatable = true}; });
+      [&](const std::string&) { return DebugProof{.elf = &elf, .none_needed = true, .take_relocatable = true}; });
 }
 
 DebugSearch FindDwoFile(const ElfFile& elf, std::string_view comp_dir, std::string_view name,
@@ -359,7 +290,7 @@ DebugSearch FindDwoFile(const ElfFile& elf, std::string_view comp_dir, std::stri
   if (places.path.starts_with('/')) list.InRoots(fmt::format("{}/{}", FolderOf(places.path), NameOf(name)));
   list.InFoldersOnly(fmt::format("/{}", NameOf(name)));
   return list.Run(
-      [&](const std::string&) { return Proof{.elf = &elf, .none_needed = true, .take_relocatable = true}; });
+      [&](const std::string&) { return DebugProof{.elf = &elf, .none_needed = true, .take_relocatable = true}; });
 }
 
 }  // namespace kiln::symbolizer

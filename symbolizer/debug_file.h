@@ -8,8 +8,7 @@
 //   2. by the name in .gnu_debuglink: D/NAME, D and D/usr/lib/debug at the file's folder;
 //      in a root beside the file, in .debug/ beside it, below /usr/lib/debug at its folder
 //   3. by the file's own path, FILE and FILE.debug, where 2. looks below D and /usr/lib/debug: so lie the debug files
-//   of
-//      the kernel's modules, which have no .gnu_debuglink
+//      of the kernel's modules, which have no .gnu_debuglink
 // Below these folders /usr/lib and /lib are one, likewise bin, sbin and lib64: systems where they are links name files
 // either way.
 // The file that dwz shares among debug files: by the name in .gnu_debugaltlink, by its build id, and in .dwz/.
