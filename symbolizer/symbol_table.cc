@@ -155,19 +155,20 @@ class Resolver {
 
   // Removes what only marks a place in a function: symbols without size beside or inside of sized ones.
   void DropLabels(std::vector<SymbolCandidate>& sorted) const {
-    uint64_t sized_end = 0;     // how far the sized symbols so far reach
+    Reach reach;                // of the sized symbols so far
     std::string_view function;  // the symbol before that was kept
     size_t kept = 0;
     for (size_t i = 0; i < sorted.size();) {
       size_t group_end = i;
       while (group_end < sorted.size() && sorted[group_end].start == sorted[i].start) ++group_end;
       const bool has_sized = !sorted[group_end - 1].Has(SymbolCandidate::kSizeless);  // the best is last
-      const uint64_t sized_end_before = sized_end;
+      const Reach reach_before = reach;
       for (; i < group_end; ++i) {
         const SymbolCandidate& candidate = sorted[i];
         if (!candidate.Has(SymbolCandidate::kSizeless)) {
-          sized_end = std::max(sized_end, candidate.end());
-        } else if (has_sized || IsLabel(candidate, sized_end_before, function)) {
+          uint64_t& end = candidate.Has(SymbolCandidate::kUntyped) ? reach.untyped : reach.functions;
+          end = std::max(end, candidate.end());
+        } else if (has_sized || IsLabel(candidate, reach_before, function)) {
           continue;
         }
         sorted[kept++] = candidate;
@@ -177,12 +178,21 @@ class Resolver {
     sorted.resize(kept);
   }
 
-  bool IsLabel(const SymbolCandidate& candidate, uint64_t sized_end, std::string_view function) const {
+  // Up to where.
+  struct Reach {
+    uint64_t functions = 0;
+    uint64_t untyped = 0;
+  };
+  bool IsLabel(const SymbolCandidate& candidate, const Reach& reach, std::string_view function) const {
     if (!candidate.Has(SymbolCandidate::kUntyped)) return false;
-    if (candidate.start < sized_end) return true;
+    if (candidate.start < reach.functions) return true;
+    // A table of pieces of code is no function, and what others can name in it is none of its labels: the kernel's
+    // __x86_indirect_its_thunk_array.
+    if ((candidate.rank & SymbolCandidate::kBindingMask) != SymbolCandidate::kLocal) return false;
+    if (candidate.start < reach.untyped) return true;
     const std::string_view name = Text(candidate);
-    return (candidate.rank & SymbolCandidate::kBindingMask) == SymbolCandidate::kLocal && !function.empty() &&
-           name.size() > function.size() && name.starts_with(function) && name[function.size()] == '.';
+    return !function.empty() && name.size() > function.size() && name.starts_with(function) &&
+           name[function.size()] == '.';
   }
 
   // Enough of the name to tell symbols apart. Millions of aliases that differ in their last byte must not cost hours.

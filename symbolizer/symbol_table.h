@@ -4,7 +4,8 @@
 //
 // Which symbols: functions (STT_FUNC, STT_GNU_IFUNC), and untyped symbols in executable sections, which hand-written
 // assembly leaves. Not: undefined, absolute and thread-local ones, mapping symbols ($x, $d), names of local labels
-// (.L1, .annobin_…, and NASM's function.label), untyped labels without size inside of a sized function.
+// (.L1, .annobin_…, and NASM's function.label), untyped labels without size inside of a sized function, or, LOCAL ones,
+// of another sized symbol.
 //
 // How far one reaches: its size, but not beyond its section. Without a size: to the next symbol, at most to the end of
 // its section.

@@ -113,6 +113,17 @@ TEST(SymbolTableTest, ASizedFunctionKeepsTheLabelsInIt) {
   ExpectNames(table, {{0x1010, "sized"}, {0x1020, "second_entry"}, {0x1040, "behind"}});
 }
 
+TEST(SymbolTableTest, WhatOthersCanNameInATableOfCodeIsAFunction) {
+  const auto table = TableOf({
+      {.name = "table", .value = 0x1000, .size = 0x40, .type = STT_NOTYPE},
+      {.name = "first", .value = 0x1000, .type = STT_NOTYPE},
+      {.name = "second", .value = 0x1010, .type = STT_NOTYPE},
+      {.name = "label", .value = 0x1020, .type = STT_NOTYPE, .binding = STB_LOCAL},
+      {.name = "third", .value = 0x1030, .type = STT_NOTYPE, .binding = STB_WEAK},
+  });
+  ExpectNames(table, {{0x100f, "table"}, {0x1010, "second"}, {0x1020, "second"}, {0x1030, "third"}});
+}
+
 TEST(SymbolTableTest, SymbolsWithoutSizeReachToTheNextOneOrTheEndOfTheirSection) {
   const auto table = TableOf({
       {.name = "first", .value = 0x1000},
