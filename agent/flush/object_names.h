@@ -48,7 +48,6 @@ class ObjectNames {
   Known Remember(symbolizer::Naming naming);
   uint32_t Intern(symbolizer::SourceLine line);
 
-  symbolizer::Miss file_miss_ = symbolizer::Miss::kNone;  // why there can't be any name
   std::shared_ptr<const symbolizer::LineIndex> index_;
   bool is_not_go_ = false;  // known once it was looked for
   absl::flat_hash_map<uint64_t, Known> addresses_;
