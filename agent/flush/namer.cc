@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/flush/namer.h"
 
-#include <absl/container/flat_hash_map.h>
 #include <absl/time/clock.h>
 
 #include <algorithm>
@@ -38,18 +37,20 @@ SourceLine Placeholder(std::string_view module, uint64_t address) {
 
 bool Namer::AwaitIndexes(const Window& window, absl::Duration timeout, const std::function<bool()>& stop) {
   if (indexes_ == nullptr) return true;
-  std::map<Wanted, int64_t> samples;
-  absl::flat_hash_map<uint64_t, std::string> kernel_modules;  // by address: frames repeat
+  // By frame first: there are far fewer of them than stacks have.
+  std::vector<int64_t> of_frames(window.frames.size());
   for (const Aggregate::Count& count : window.aggregate.counts) {
     for (const FrameIndex index : window.aggregate.stacks[count.stack].frames) {
-      const Frame& frame = window.frames[index];
-      if (frame.space == FrameSpace::kObject) {
-        samples[ObjectId{frame.owner}] += count.samples;
-      } else if (frame.space == FrameSpace::kKernel) {
-        const auto [module, added] = kernel_modules.try_emplace(frame.address);
-        if (added) module->second = kernel_.ModuleNameOf(ProcessAddress(frame.address));
-        samples[module->second] += count.samples;
-      }
+      of_frames[index.value()] += count.samples;
+    }
+  }
+  std::map<Wanted, int64_t> samples;
+  for (size_t i = 0; i < of_frames.size(); ++i) {
+    const Frame& frame = window.frames[FrameIndex(static_cast<uint32_t>(i))];
+    if (frame.space == FrameSpace::kObject) {
+      samples[ObjectId{frame.owner}] += of_frames[i];
+    } else if (frame.space == FrameSpace::kKernel) {
+      samples[kernel_.ModuleNameOf(ProcessAddress(frame.address))] += of_frames[i];
     }
   }
   std::vector<std::pair<int64_t, Wanted>> order;
@@ -80,6 +81,8 @@ void Namer::BeginWindow(const Window& window) {
   for (const Frame& frame : window.frames) {
     if (frame.space == FrameSpace::kObject) addresses[ObjectId{frame.owner}].push_back(frame.address);
   }
+  const std::vector<std::string> debug_folders =
+      indexes_ == nullptr ? std::vector<std::string>() : indexes_->debug_folders();
   for (auto& [id, of_object] : addresses) {
     Object& object = objects_[id];
     object.used_in = window_;
@@ -87,7 +90,7 @@ void Namer::BeginWindow(const Window& window) {
     LineIndexes::Answer lines{.index = nullptr, .state = IndexState::kOff};
     if (indexes_ != nullptr) lines = indexes_->Get(id, file);
     object.lines_state = lines.state;
-    object.names.Prepare(*file, std::move(of_object), std::move(lines.index));
+    object.names.Prepare(*file, std::move(of_object), std::move(lines.index), debug_folders);
   }
 }
 

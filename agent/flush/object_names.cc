@@ -25,12 +25,14 @@ using symbolizer::SymbolTable;
 namespace {
 
 // The symbols at `addresses`, of as few files as will do: this runs for each window's new addresses.
-StatusOr<SymbolTable> ReadSymbols(const ObjectFile& file, std::span<const uint64_t> addresses) {
+StatusOr<SymbolTable> ReadSymbols(const ObjectFile& file, std::span<const uint64_t> addresses,
+                                  const std::vector<std::string>& debug_folders) {
   const symbolizer::ElfFile& elf = *file.elf;
   symbolizer::DebugFiles debug;
   if (elf.FindSectionOfType(SHT_SYMTAB) == nullptr) {
-    debug = symbolizer::FindDebugFiles(
-        elf, {.path = file.path, .roots = {fmt::format("/proc/{}/root", file.seen_in.value), "/"}});
+    debug = symbolizer::FindDebugFiles(elf, {.path = file.path,
+                                             .roots = {fmt::format("/proc/{}/root", file.seen_in.value), "/"},
+                                             .debug_folders = debug_folders});
   }
   const std::vector<const symbolizer::ElfFile*> files = debug.SymbolFilesOf(elf);
   StatusOr<SymbolTable> symbols = SymbolTable::ReadFor({.files = files}, addresses);
@@ -58,7 +60,8 @@ ObjectNames::Found ObjectNames::Find(const ObjectFile& file, ElfAddress address)
 }
 
 void ObjectNames::Prepare(const ObjectFile& file, std::vector<uint64_t> addresses,
-                          std::shared_ptr<const symbolizer::LineIndex> index) {
+                          std::shared_ptr<const symbolizer::LineIndex> index,
+                          const std::vector<std::string>& debug_folders) {
   if (!file.elf) return;
   if (index != nullptr && index_ == nullptr) {
     *this = ObjectNames();
@@ -72,7 +75,7 @@ void ObjectNames::Prepare(const ObjectFile& file, std::vector<uint64_t> addresse
 
   if (!is_not_go_) TakeFromGo(file, addresses);
   if (addresses.empty()) return;
-  const StatusOr<SymbolTable> symbols = ReadSymbols(file, addresses);
+  const StatusOr<SymbolTable> symbols = ReadSymbols(file, addresses, debug_folders);
   CodeNamer namer({.lines = index_.get(),
                    .symbols = symbols.ok() ? &*symbols : nullptr,
                    .symbols_miss = symbols.ok() ? Miss::kNone : symbolizer::MissFromStatus(symbols.status())});

@@ -28,9 +28,11 @@ class ObjectNames {
   Found Find(const ObjectFile& file, ElfAddress address);
 
   // Looks up all of these that are not known yet, at once. In any order, perhaps more than once. With a line index that
-  // was not there before, all is looked up again that anybody asks for.
+  // was not there before, all is looked up again that anybody asks for. Symbols of a stripped file are taken from its
+  // debug file: in `debug_folders` (DebugPlaces), then in the roots of its process and the host.
   void Prepare(const ObjectFile& file, std::vector<uint64_t> addresses,
-               std::shared_ptr<const symbolizer::LineIndex> index = nullptr);
+               std::shared_ptr<const symbolizer::LineIndex> index = nullptr,
+               const std::vector<std::string>& debug_folders = {});
 
   size_t memory_bytes() const {
     return bytes_ + addresses_.capacity() * kAddressBytes + places_.capacity() * sizeof(places_[0]);

@@ -101,6 +101,7 @@ class LineIndexes {
     std::vector<std::string> problems;
   };
   Status status() const;
+  const std::vector<std::string>& debug_folders() const { return options_.debug_folders; }
 
  private:
   // An object file, or the module and build id of a kernel image.

@@ -157,7 +157,7 @@ class KernelIndexTest : public IndexCacheTest {
       indexes.AwaitChange(std::chrono::milliseconds(20));
     }
   }
-  // An index that is made would be made by the test itself, started anew: they are all in the cache.
+  // Only kiln makes indexes: those of the tests are all in the cache.
   LineIndexOptions Options() const { return {.timeout = std::chrono::seconds(1), .kernel_root = folder_}; }
 };
 
@@ -219,6 +219,12 @@ TEST_F(KernelIndexTest, AKernelThatIsNotHereComesFromAServer) {
     EXPECT_EQ(answer.layout->text, ElfAddress(0x1000));
   }
   (*server)->Stop();
+}
+
+TEST(IndexProcess, IsNotStartedByAProgramThatIsNoIndexer) {
+  IndexJobCosts costs;
+  const Status status = RunIndexJob({}, std::chrono::seconds(1), nullptr, costs);
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
 }
 
 TEST(IndexStates, HaveNamesForPeopleAndMachines) {

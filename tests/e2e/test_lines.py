@@ -71,7 +71,10 @@ class LinesTest(harness.KilnTest):
         subprocess.run(["objcopy", "--only-keep-debug", program, folder / "hot.debug"], check=True)
         subprocess.run(["objcopy", "--strip-all", f"--add-gnu-debuglink={folder / 'hot.debug'}", program], check=True)
         self.assertNotIn("hot.cc", self.record_hot(program))
-        self.assertRegex(self.record_hot(program, "--debug-dir", str(folder)), r"Mix \S*/hot\.cc:4")
+        raw = self.record_hot(program, "--debug-dir", str(folder))
+        self.assertRegex(raw, r"Mix \S*/hot\.cc:4")
+        # It has no debug information: the name is a symbol of the debug file.
+        self.assertRegex(raw, r"M=1 _start ")
 
     def split_off(self, program):
         """Takes symbols and debug information out of `program`; the path of a file that has them, by build id."""
