@@ -9,6 +9,7 @@
 // 3. Symbols.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -36,7 +37,9 @@ struct NameSources {
 // five inlined functions). Thread-compatible.
 class CodeNamer {
  public:
-  explicit CodeNamer(NameSources sources) : sources_(sources) {}
+  // `max_name_bytes` of demangled names are kept.
+  explicit CodeNamer(NameSources sources, size_t max_name_bytes = DemangledNames::kMaxBytes)
+      : sources_(sources), demangled_(max_name_bytes) {}
 
   struct Found {
     std::span<const LineView> lines;  // innermost inlined function first; empty on a miss. Valid until the next call

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <absl/container/node_hash_map.h>
+#include <absl/container/flat_hash_map.h>
 
 #include <cstddef>
-#include <string>
+#include <memory>
+#include <span>
 #include <string_view>
-
-#include "symbolizer/demangle.h"
+#include <vector>
 
 namespace kiln::symbolizer {
 
@@ -18,27 +18,32 @@ class DemangledNames {
  public:
   static constexpr size_t kMaxBytes = size_t{32} << 20;
 
-  // Valid until the next Trim().
+  explicit DemangledNames(size_t max_bytes = kMaxBytes) : max_bytes_(max_bytes) {}
+
+  // Valid until the next Trim(). A part of `mangled` if there is nothing to demangle.
   std::string_view Get(std::string_view mangled) {
-    const auto [entry, added] = names_.try_emplace(mangled.data());
-    if (added) {
-      entry->second = Demangle(mangled);
-      bytes_ += entry->second.capacity() + kEntryBytes;
-    }
-    return entry->second;
+    const auto known = names_.find(mangled.data());
+    return known != names_.end() ? known->second : Add(mangled);
   }
 
-  // Forgets all if they take more than kMaxBytes.
-  void Trim() {
-    if (bytes_ <= kMaxBytes) return;
-    names_.clear();
-    bytes_ = 0;
-  }
+  // Forgets all if they take more than `max_bytes`.
+  void Trim();
+
+  size_t bytes() const { return chunk_bytes_ + names_.capacity() * kEntryBytes; }
 
  private:
-  static constexpr size_t kEntryBytes = 2 * (sizeof(const char*) + sizeof(std::string));
-  absl::node_hash_map<const char*, std::string> names_;
-  size_t bytes_ = 0;
+  static constexpr size_t kChunkBytes = size_t{256} << 10;
+  static constexpr size_t kEntryBytes = sizeof(const char*) + sizeof(std::string_view) + 1;
+
+  std::string_view Add(std::string_view mangled);
+  std::string_view Keep(std::string_view text);
+
+  size_t max_bytes_;
+  absl::flat_hash_map<const char*, std::string_view> names_;
+  // Texts, one behind the other: there may be a million.
+  std::vector<std::unique_ptr<char[]>> chunks_;
+  size_t chunk_bytes_ = 0;
+  std::span<char> free_;  // of the last chunk
 };
 
 }  // namespace kiln::symbolizer

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "symbolizer/file_symbolizer.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <optional>
 #include <utility>
@@ -26,10 +27,12 @@ class Symbolizer final : public FileSymbolizer {
     if (options.debug_info) {
       if (const Status status = BuildIndex(options.scratch_folder); !status.ok()) note_ = Message(status);
     }
+    // Names of all that a large file has, asked for in any order, take about as much as its index.
     namer_.emplace(NameSources{.go = go_ ? &*go_ : nullptr,
                                .lines = index_ ? &*index_ : nullptr,
                                .symbols = symbols_ ? &*symbols_ : nullptr,
-                               .symbols_miss = symbols_miss_});
+                               .symbols_miss = symbols_miss_},
+                   std::max<size_t>(DemangledNames::kMaxBytes, index_ ? index_->bytes() : 0));
   }
 
   const ElfFile& elf() const override { return elf_; }
