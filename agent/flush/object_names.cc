@@ -18,11 +18,23 @@ namespace kiln::agent {
 using symbolizer::CodeNamer;
 using symbolizer::GoNames;
 using symbolizer::Miss;
+using symbolizer::NameSources;
 using symbolizer::Naming;
 using symbolizer::SourceLine;
 using symbolizer::SymbolTable;
 
 namespace {
+
+// Those whose name may be that of a symbol: reading symbols takes far longer than looking into an index.
+std::vector<uint64_t> AddressesWithoutFunction(const symbolizer::LineIndex* index, std::vector<uint64_t> addresses) {
+  if (index == nullptr) return addresses;
+  std::vector<symbolizer::LineIndex::Line> lines;
+  std::erase_if(addresses, [&](uint64_t address) {
+    index->Lookup(ElfAddress(address), lines);
+    return !lines.empty() && !lines.back().function.empty();
+  });
+  return addresses;
+}
 
 // The symbols at `addresses`, of as few files as will do: this runs for each window's new addresses.
 StatusOr<SymbolTable> ReadSymbols(const ObjectFile& file, std::span<const uint64_t> addresses,
@@ -75,10 +87,15 @@ void ObjectNames::Prepare(const ObjectFile& file, std::vector<uint64_t> addresse
 
   if (!is_not_go_) TakeFromGo(file, addresses);
   if (addresses.empty()) return;
-  const StatusOr<SymbolTable> symbols = ReadSymbols(file, addresses, debug_folders);
-  CodeNamer namer({.lines = index_.get(),
-                   .symbols = symbols.ok() ? &*symbols : nullptr,
-                   .symbols_miss = symbols.ok() ? Miss::kNone : symbolizer::MissFromStatus(symbols.status())});
+  const std::vector<uint64_t> without = AddressesWithoutFunction(index_.get(), addresses);
+  NameSources sources{.lines = index_.get()};
+  std::optional<StatusOr<SymbolTable>> symbols;
+  if (!without.empty()) {
+    symbols = ReadSymbols(file, without, debug_folders);
+    if (symbols->ok()) sources.symbols = &**symbols;
+    sources.symbols_miss = symbolizer::MissFromStatus(symbols->status());
+  }
+  CodeNamer namer(sources);
   for (const uint64_t address : addresses) addresses_[address] = Remember(namer.Copy(ElfAddress(address)));
 }
 
