@@ -222,7 +222,7 @@ class Symbols:
             code = {section.index for section in code_sections(file)}
             out = subprocess.run(["readelf", "-sW", file], capture_output=True, text=True, errors="surrogateescape").stdout
             for line in out.splitlines():
-                found = re.match(r" +\d+: ([0-9a-f]+) +(\d+|0x[0-9a-f]+) (\w+) +\w+ +\w+ +(\w+) (\S+)", line)
+                found = re.match(r" *\d+: ([0-9a-f]+) +(\d+|0x[0-9a-f]+) (\w+) +\w+ +\w+ +(\w+) (\S+)", line)
                 if not found or found.group(3) in ("SECTION", "FILE", "OBJECT", "TLS") or found.group(4) not in code:
                     continue
                 start, size = int(found.group(1), 16), int(found.group(2), 0)
