@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// All that names the code of one object file, behind one lookup. Usable without the agent:
+// All that names the code of one object file, behind one lookup. Usable without the agent (a whole program:
+// example/name_addresses.cc):
 //
 //   KILN_ASSIGN_OR_RETURN(const auto symbolizer, FileSymbolizer::Open("/usr/bin/git", {}));
 //   for (const LineView& line : symbolizer->Find(ElfAddress(0x1234)).lines) …  // innermost inlined function first
