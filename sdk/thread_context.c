@@ -21,9 +21,10 @@ enum { kEntryHeaderBytes = 2 };
  * of writes; the processor does, for itself. */
 static void Fence(void) { __atomic_signal_fence(__ATOMIC_SEQ_CST); }
 
-static void Publish(const struct kiln_context_record* record) {
+/* `slot` is the calling thread's otel_thread_ctx_v1: finding it costs a call, so functions do it once. */
+static void Publish(const struct kiln_context_record** slot, const struct kiln_context_record* record) {
   Fence();
-  __atomic_store_n(&otel_thread_ctx_v1, record, __ATOMIC_RELAXED);
+  __atomic_store_n(slot, record, __ATOMIC_RELAXED);
   Fence();
 }
 
@@ -57,10 +58,25 @@ static size_t CutBytes(const char* value, size_t bytes) {
   return ((unsigned char)value[end] & 0xc0) == 0x80 ? KILN_CONTEXT_VALUE_BYTES : end;
 }
 
+/* memcpy for values, most of which are short: a call would cost more than they do. */
+static void CopyValue(uint8_t* to, const char* from, size_t bytes) {
+  if (bytes > 32) {
+    memcpy(to, from, bytes);
+  } else if (bytes >= 16) {
+    memcpy(to, from, 16);
+    memcpy(to + bytes - 16, from + bytes - 16, 16);
+  } else if (bytes >= 8) {
+    memcpy(to, from, 8);
+    memcpy(to + bytes - 8, from + bytes - 8, 8);
+  } else {
+    for (size_t i = 0; i < bytes; ++i) to[i] = (uint8_t)from[i];
+  }
+}
+
 static void Remove(struct kiln_context_record* record, size_t at) {
   const size_t bytes = kEntryHeaderBytes + (size_t)record->attributes[at + 1];
   const size_t end = record->attribute_bytes;
-  memmove(record->attributes + at, record->attributes + at + bytes, end - at - bytes);
+  if (at + bytes < end) memmove(record->attributes + at, record->attributes + at + bytes, end - at - bytes);
   record->attribute_bytes = (uint16_t)(end - bytes);
 }
 
@@ -96,25 +112,27 @@ KILN_EXPORT int kiln_context_record_set(struct kiln_context_record* record, int 
   const size_t others = record->attribute_bytes - (replaces ? kEntryHeaderBytes + (size_t)record->attributes[at + 1] : 0);
   if (others + kEntryHeaderBytes + bytes > KILN_CONTEXT_ATTRIBUTE_BYTES) return -1;
   /* Appending needs no more care than that the size comes last. What moves entries must not be seen. */
-  const bool hides = replaces && otel_thread_ctx_v1 == record;
-  if (hides) Publish(NULL);
+  const struct kiln_context_record** const slot = replaces ? &otel_thread_ctx_v1 : NULL;
+  const bool hides = replaces && *slot == record;
+  if (hides) Publish(slot, NULL);
   if (replaces) Remove(record, at);
   uint8_t* const entry = record->attributes + others;
   entry[0] = (uint8_t)key;
   entry[1] = (uint8_t)bytes;
-  if (bytes != 0) memcpy(entry + kEntryHeaderBytes, value, bytes);
+  CopyValue(entry + kEntryHeaderBytes, value, bytes);
   SetSize(record, others + kEntryHeaderBytes + bytes);
-  if (hides) Publish(record);
+  if (hides) Publish(slot, record);
   return (int)bytes;
 }
 
 KILN_EXPORT void kiln_context_record_clear(struct kiln_context_record* record, int key) {
   const size_t at = Find(record, key);
   if (at >= record->attribute_bytes) return;
-  const bool hides = otel_thread_ctx_v1 == record;
-  if (hides) Publish(NULL);
+  const struct kiln_context_record** const slot = &otel_thread_ctx_v1;
+  const bool hides = *slot == record;
+  if (hides) Publish(slot, NULL);
   Remove(record, at);
-  if (hides) Publish(record);
+  if (hides) Publish(slot, record);
 }
 
 KILN_EXPORT const char* kiln_context_record_get(const struct kiln_context_record* record, int key, size_t* bytes) {
@@ -125,8 +143,9 @@ KILN_EXPORT const char* kiln_context_record_get(const struct kiln_context_record
 }
 
 KILN_EXPORT const struct kiln_context_record* kiln_context_attach(const struct kiln_context_record* record) {
-  const struct kiln_context_record* const before = otel_thread_ctx_v1;
-  Publish(record);
+  const struct kiln_context_record** const slot = &otel_thread_ctx_v1;
+  const struct kiln_context_record* const before = *slot;
+  Publish(slot, record);
   return before;
 }
 
