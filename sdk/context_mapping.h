@@ -16,8 +16,8 @@ struct kiln_context_header {
   uint64_t payload;         /* address in this process */
 };
 
-/* Makes `payload` what readers see; it must stay there until the next call, or the withdrawal. `*header` is the mapping,
- * NULL = there is none yet. Returns 0, or what kept the mapping from being made as errno has it. */
+/* Makes `payload` what readers see; it must stay there until the next call, or the withdrawal. `*header` is the
+ * mapping, NULL = there is none yet. Returns 0, or what kept the mapping from being made as errno has it. */
 int kiln_mapping_publish(struct kiln_context_header** header, const uint8_t* payload, size_t bytes);
 
 void kiln_mapping_withdraw(struct kiln_context_header** header);

@@ -148,8 +148,8 @@ TEST_F(ProcessContext, HasResourceSchemaAndKeys) {
   ASSERT_EQ(Publish({{"service.name", "checkout"}, {"service.version", ""}}), 0);
   const auto context = Read();
   ASSERT_TRUE(context);
-  EXPECT_THAT(context->resource, testing::ElementsAre(testing::Pair("service.name", "checkout"),
-                                                      testing::Pair("service.version", "")));
+  EXPECT_THAT(context->resource,
+              testing::ElementsAre(testing::Pair("service.name", "checkout"), testing::Pair("service.version", "")));
   EXPECT_EQ(context->schema, "tlsdesc_v1_dev");
   EXPECT_EQ(context->keys.at(static_cast<size_t>(route)), "http.route");
 }

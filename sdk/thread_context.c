@@ -109,7 +109,8 @@ KILN_EXPORT int kiln_context_record_set(struct kiln_context_record* record, int 
   bytes = CutBytes(value, bytes);
   const size_t at = Find(record, key);
   const bool replaces = at < record->attribute_bytes;
-  const size_t others = record->attribute_bytes - (replaces ? kEntryHeaderBytes + (size_t)record->attributes[at + 1] : 0);
+  const size_t others =
+      record->attribute_bytes - (replaces ? kEntryHeaderBytes + (size_t)record->attributes[at + 1] : 0);
   if (others + kEntryHeaderBytes + bytes > KILN_CONTEXT_ATTRIBUTE_BYTES) return -1;
   /* Appending needs no more care than that the size comes last. What moves entries must not be seen. */
   const struct kiln_context_record** const slot = replaces ? &otel_thread_ctx_v1 : NULL;

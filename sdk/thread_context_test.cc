@@ -49,26 +49,28 @@ TEST(ThreadContext, LiesInMemoryAsSpecified) {
   kiln_context_record_init(&record, kTrace.data(), kSpan.data(), 0x03);
   ASSERT_EQ(Set(record, 0, "/cart"), 5);
   ASSERT_EQ(Set(record, 7, ""), 0);
-  std::vector<uint8_t> expected(kTrace.begin(), kTrace.end());
-  expected.insert(expected.end(), kSpan.begin(), kSpan.end());
+  std::vector<int> expected(kTrace.begin(), kTrace.end());
+  for (const int byte : kSpan) expected.push_back(byte);
   // Valid, flags, bytes of attributes, then the two.
-  for (const int byte : {1, 3, 9, 0, 0, 5, 0x2f, 0x63, 0x61, 0x72, 0x74, 7, 0}) {
-    expected.push_back(static_cast<uint8_t>(byte));
-  }
-  const std::vector<uint8_t> bytes = BytesOf(record);
-  EXPECT_EQ(std::vector(bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(expected.size())), expected);
+  for (const int byte : {1, 3, 9, 0, 0, 5, 0x2f, 0x63, 0x61, 0x72, 0x74, 7, 0}) expected.push_back(byte);
+  std::vector<int> begin;
+  for (size_t i = 0; i < expected.size(); ++i) begin.push_back(BytesOf(record)[i]);
+  EXPECT_EQ(begin, expected);
 }
 
 TEST(ThreadContext, HasTraceAndSpanOrNeither) {
   constexpr std::array<uint8_t, 16> kZeros = {};
   kiln_context_record record;
-  for (const auto& [trace, span] : std::vector<std::pair<const uint8_t*, const uint8_t*>>{
-           {nullptr, nullptr}, {kTrace.data(), nullptr}, {nullptr, kSpan.data()}, {kZeros.data(), kSpan.data()},
-           {kTrace.data(), kZeros.data()}}) {
+  for (const auto& [trace, span] :
+       std::vector<std::pair<const uint8_t*, const uint8_t*>>{{nullptr, nullptr},
+                                                              {kTrace.data(), nullptr},
+                                                              {nullptr, kSpan.data()},
+                                                              {kZeros.data(), kSpan.data()},
+                                                              {kTrace.data(), kZeros.data()}}) {
     std::memset(&record, 0xee, sizeof(record));
     kiln_context_record_init(&record, trace, span, 1);
     const std::vector<uint8_t> bytes = BytesOf(record);
-    EXPECT_THAT(std::vector(bytes.begin(), bytes.begin() + 24), testing::Each(0));
+    EXPECT_TRUE(std::all_of(bytes.begin(), bytes.begin() + 24, [](uint8_t byte) { return byte == 0; }));
     EXPECT_EQ(bytes[24], 1) << "valid: it may have attributes";
     EXPECT_EQ(bytes[25], 0);
   }
@@ -81,8 +83,8 @@ TEST(ThreadContext, AttributesAreSetReplacedAndCleared) {
   Set(record, 2, "two");
   Set(record, 3, "three");
   Set(record, 2, "another two");
-  EXPECT_THAT(AttributesOf(record),
-              testing::ElementsAre(testing::Pair(1, "one"), testing::Pair(2, "another two"), testing::Pair(3, "three")));
+  EXPECT_THAT(AttributesOf(record), testing::ElementsAre(testing::Pair(1, "one"), testing::Pair(2, "another two"),
+                                                         testing::Pair(3, "three")));
   size_t bytes = 0;
   const char* const value = kiln_context_record_get(&record, 2, &bytes);
   ASSERT_NE(value, nullptr);
@@ -106,9 +108,9 @@ TEST(ThreadContext, AFullRecordTakesNoMoreAndStaysAsItWas) {
   EXPECT_EQ(Set(record, 3, ""), -1) << "two bytes too many";
   EXPECT_EQ(Set(record, 0, std::string(255, 'd')), 255) << "in place of another";
   EXPECT_EQ(Set(record, 2, std::string(97, 'e')), -1);
-  EXPECT_THAT(AttributesOf(record), testing::ElementsAre(testing::Pair(0, std::string(255, 'd')),
-                                                         testing::Pair(1, std::string(255, 'b')),
-                                                         testing::Pair(2, std::string(96, 'c'))));
+  EXPECT_THAT(AttributesOf(record),
+              testing::ElementsAre(testing::Pair(0, std::string(255, 'd')), testing::Pair(1, std::string(255, 'b')),
+                                   testing::Pair(2, std::string(96, 'c'))));
 }
 
 TEST(ThreadContext, LongValuesAreCutBetweenCharacters) {
