@@ -4,7 +4,8 @@
 // and in how many seconds: "PROCESS_CHANGES THREAD_CHANGES SECONDS".
 //
 //   process: the attributes "count" and "count.again" are equal, "text" has as many characters as count % 1000
-//   thread:  all bytes of trace id, span id and flags are equal; the attribute "text" has that many characters, and each
+//   thread:  all bytes of trace id, span id and flags are equal; the attribute "text" has that many characters, and
+//   each
 //            of them is the letter of that number. "more" is changed in an attached record: as many x as its first
 //            character says, 'a' = 0
 #include <kiln/context.h>
@@ -29,7 +30,11 @@ uint64_t ChangeProcess() {
   for (; !stop; ++count) {
     const std::string number = std::to_string(count);
     const std::string text(count % 1000, 'x');
-    if (!kiln::PublishProcess({{"service.name", "changing"}, {"count", number.c_str()}, {"text", text.c_str()}, {"count.again", number.c_str()}})) break;
+    if (!kiln::PublishProcess({{"service.name", "changing"},
+                               {"count", number.c_str()},
+                               {"text", text.c_str()},
+                               {"count.again", number.c_str()}}))
+      break;
   }
   return count;
 }
@@ -73,6 +78,6 @@ int main() {
   process.join();
   thread.join();
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-  std::printf("%llu %llu %.3f\n", static_cast<unsigned long long>(of_process), static_cast<unsigned long long>(of_thread),
-              seconds.count());
+  std::printf("%llu %llu %.3f\n", static_cast<unsigned long long>(of_process),
+              static_cast<unsigned long long>(of_thread), seconds.count());
 }
