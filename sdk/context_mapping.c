@@ -33,8 +33,9 @@ static uint64_t BootTimeNs(void) {
 
 static size_t MappingBytes(void) { return (size_t)sysconf(_SC_PAGESIZE); }
 
-/* Readers on other processors look at any instant: what is before must be seen before what is after. */
-static void Fence(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
+/* Readers on other processors look at any instant: what is before must be seen before what is after. Not
+ * __atomic_thread_fence, which gcc refuses under -fsanitize=thread, and services may be built with that. */
+static void Fence(void) { __sync_synchronize(); }
 
 static bool SetName(struct kiln_context_header* header) {
   return prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, header, MappingBytes(), kName) == 0;
