@@ -137,6 +137,8 @@ Status ElfFile::ReadSegments(uint64_t offset, uint64_t count) {
     } else if (header.p_type == PT_DYNAMIC) {
       dynamic_ = {
           .address = ElfAddress(header.p_vaddr), .offset = FileOffset(header.p_offset), .size = header.p_filesz};
+    } else if (header.p_type == PT_TLS) {
+      tls_ = {.address = ElfAddress(header.p_vaddr), .memory_size = header.p_memsz, .alignment = header.p_align};
     } else if (header.p_type == PT_NOTE) {
       note_segments_.push_back(
           {.offset = FileOffset(header.p_offset), .size = header.p_filesz, .alignment = header.p_align});

@@ -59,6 +59,11 @@ class ElfFile {
     uint64_t entry_size;
     uint64_t alignment;
   };
+  struct TlsSegment {  // PT_TLS: what each thread has a copy of
+    ElfAddress address;
+    uint64_t memory_size;
+    uint64_t alignment;
+  };
   // A stretch of the file that is loaded at `address`.
   struct Area {
     ElfAddress address;
@@ -105,6 +110,8 @@ class ElfFile {
   std::optional<ElfAddress> eh_frame_header() const { return eh_frame_header_; }
   // PT_DYNAMIC, not checked against the file. Found without section headers.
   const std::optional<Area>& dynamic() const { return dynamic_; }
+  // As the file says, which may be impossible.
+  const std::optional<TlsSegment>& tls() const { return tls_; }
   // Where the file has the byte that is loaded at `address`; nullopt if it is in the file part of no PT_LOAD.
   std::optional<FileOffset> ToFileOffset(ElfAddress address) const;
   // Bytes of the file from `address` to the end of the segment that has it; 0 if it is in the file part of none.
@@ -156,6 +163,7 @@ class ElfFile {
   ElfAddress entry_;
   std::optional<ElfAddress> eh_frame_header_;
   std::optional<Area> dynamic_;
+  std::optional<TlsSegment> tls_;
   std::vector<Segment> segments_;
   std::vector<Section> sections_;
   Status section_status_;
