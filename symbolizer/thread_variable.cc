@@ -17,6 +17,8 @@ namespace {
 // Large programs have some 100,000 symbols and 1,000,000 relocations. Tables are read piece by piece.
 constexpr uint64_t kMaxTableBytes = 256 << 20;
 constexpr size_t kPieceEntries = 4096;
+// Whose names are looked at. Large programs have some hundred.
+constexpr int kMaxThreadLocals = 64 << 10;
 
 // Calls `visit` with each entry and its number until that returns false.
 template <typename Entry, typename Visit>
@@ -48,12 +50,11 @@ struct FoundSymbol {
 StatusOr<std::optional<FoundSymbol>> FindSymbol(const ElfFile& elf, const SymbolSections& sections,
                                                 std::string_view name) {
   std::optional<FoundSymbol> found;
+  int looked_at = 0;
   KILN_RETURN_IF_ERROR(VisitTable<Elf64_Sym>(elf, sections.symbols, [&](const Elf64_Sym& symbol, uint64_t number) {
-    if (ELF64_ST_TYPE(symbol.st_info) == STT_TLS && symbol.st_shndx != SHN_UNDEF &&
-        HasName(elf, sections.names, symbol.st_name, name)) {
-      found = {.number = number, .symbol = symbol};
-    }
-    return !found;
+    if (ELF64_ST_TYPE(symbol.st_info) != STT_TLS || symbol.st_shndx == SHN_UNDEF) return true;
+    if (HasName(elf, sections.names, symbol.st_name, name)) found = {.number = number, .symbol = symbol};
+    return !found && ++looked_at < kMaxThreadLocals;
   }));
   return found;
 }

@@ -18,6 +18,7 @@
 #include "symbolizer/plt_symbols.h"
 #include "symbolizer/string_table.h"
 #include "symbolizer/symbol_table.h"
+#include "symbolizer/thread_variable.h"
 
 using namespace kiln;
 using namespace kiln::symbolizer;
@@ -75,6 +76,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   Check(elf->build_id().size() <= 2 * kMaxBuildIdBytes);
   (void)elf->FindSection(".symtab");
+  for (const bool is_program : {false, true}) {
+    const auto variable = FindThreadVariable(*elf, "kiln_test_variable", is_program);
+    if (variable.ok()) Check(is_program == (variable->access == ThreadVariable::Access::kStatic));
+  }
   if (const auto link = ReadDebugLink(*elf)) {
     Check(!link->name.empty() && link->name != ".." && link->name.find('/') == std::string::npos);
   }
