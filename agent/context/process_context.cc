@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <cstring>
 
 #include "otlp/any_value.h"
@@ -61,6 +60,9 @@ void TakeFurther(const common::KeyValue& pair, ProcessContext& context) {
     }
   }
 }
+
+// Between reads that have to be in order. As std::atomic_thread_fence, which gcc refuses under -fsanitize=thread.
+void Fence() { __sync_synchronize(); }
 
 StatusOr<Header> ReadHeader(const ProcessMemory& memory, ProcessAddress address) {
   Header header;
@@ -125,7 +127,7 @@ StatusOr<PublishedContext> ReadProcessContext(const ProcessMemory& memory, Proce
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     KILN_ASSIGN_OR_RETURN(const uint64_t before, ReadTime(memory, address));
     if (before == 0) continue;
-    std::atomic_thread_fence(std::memory_order_seq_cst);
+    Fence();
     KILN_ASSIGN_OR_RETURN(const Header header, ReadHeader(memory, address));
     if (before == known_ns && header.published_ns == before)
       return PublishedContext{.published_ns = before, .context = {}};
@@ -137,7 +139,7 @@ StatusOr<PublishedContext> ReadProcessContext(const ProcessMemory& memory, Proce
       payload.resize(header.payload_bytes);
       status = memory.Read(ProcessAddress(header.payload), std::as_writable_bytes(std::span(payload)));
     }
-    std::atomic_thread_fence(std::memory_order_seq_cst);
+    Fence();
     KILN_ASSIGN_OR_RETURN(const uint64_t after, ReadTime(memory, address));
     // What went wrong while it changed is no fault.
     if (after != before || header.published_ns != before) continue;
